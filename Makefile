@@ -1,0 +1,48 @@
+# Everything from a bare clone: `make bakeoff`. The tests: `make test`. Needs Linux, Python 3.11 or 3.12, no root.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# FP16 and the CUDA provider need the GPU build of ONNX Runtime; the two cannot be installed side by side.
+RUNTIME := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu)
+# A version manager's shim may be on the PATH without a Python behind it, so each is tried.
+PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c '' 2>/dev/null && echo $$python && break; done)
+
+# Where the weights cannot be downloaded, a newcomer still sees everything work; every place a person looks says so.
+export PRETRAINED_FALLBACK ?= random
+
+.DEFAULT_GOAL := help
+.PHONY: help bakeoff setup up down status bench report preflight test lint clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+bakeoff: setup ## everything: install, start, wait until ready, measure, report, stop
+	@scripts/bakeoff.sh
+
+setup: $(VENV)/installed-$(RUNTIME) ## make the virtual environment
+
+$(VENV)/installed-%: uv.lock pyproject.toml
+	@scripts/setup.sh "$(PYTHON)" $(VENV) $(UV_VERSION) $*
+	@touch $@
+
+up: setup ## start the stack in the foreground
+	@exec $(BIN)/bakeoff up
+
+down status preflight report: setup ## bakeoff VERB
+	@$(BIN)/bakeoff $@
+
+bench: setup ## measure the running stack
+	@$(BIN)/bakeoff bench
+
+test: setup ## the whole test suite
+	@$(BIN)/pytest
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean: ## remove what was made here: the virtual environment and everything made at run time
+	@[ ! -x $(BIN)/bakeoff ] || $(BIN)/bakeoff down
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis

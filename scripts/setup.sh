@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Usage: setup.sh PYTHON VENV UV_VERSION cpu|gpu -- install what uv.lock says into VENV. Safe to repeat.
+set -euo pipefail
+python=$1 venv=$2 uv_version=$3 runtime=$4
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+[ -n "$python" ] || fail "no Python found; install Python 3.11 or 3.12, e.g. apt-get install python3 python3-venv"
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+case $version in
+  3.11 | 3.12) ;;
+  *) fail "$python is Python $version; Python 3.11 or 3.12 is needed (make setup PYTHON=/path/to/python3.12)" ;;
+esac
+library=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))')
+folder=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
+multiarch=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH") or "")')
+[ -e "$folder/libpython$version.so.1.0" ] || [ -e "$folder/$multiarch/libpython$version.so.1.0" ] ||
+  [ -e "/usr/lib/$multiarch/libpython$version.so.1.0" ] ||
+  fail "libpython$version.so.1.0 is missing (this Python has $library), and tritonserver needs it: apt-get install libpython$version"
+
+[ -x "$venv/bin/python" ] || { say "virtual environment in $venv, Python $version" && "$python" -m venv "$venv"; }
+say "uv $uv_version"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
+say "packages ($runtime build of ONNX Runtime; about 6 GB the first time)"
+VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" sync --frozen --active --inexact --extra "$runtime"
+say "done"

@@ -1,0 +1,85 @@
+"""The three backends as data: what differs between them is in this table and nowhere else."""
+
+from dataclasses import dataclass
+
+from server.settings import BackendName, Settings
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way of serving the model.
+
+    Attributes:
+        name: the key in `/ready` and on the command line.
+        title: the name for people.
+        program: the supervisord program that runs it.
+        host: the address a client on this machine connects to.
+        http_port, grpc_port, metrics_port: where it listens; `grpc_port` is None where it has no gRPC.
+        repository: folder under `model_repository/`, or None when it is not a Triton.
+    """
+
+    name: BackendName
+    title: str
+    program: str
+    host: str
+    http_port: int
+    grpc_port: int | None
+    metrics_port: int
+    repository: str | None
+
+    @property
+    def url(self) -> str:
+        """Base URL of its HTTP port, as seen from this machine."""
+        return f"http://{self.host}:{self.http_port}"
+
+    @property
+    def grpc_url(self) -> str | None:
+        """`host:port` of its gRPC port, as seen from this machine."""
+        return f"{self.host}:{self.grpc_port}" if self.grpc_port else None
+
+
+def backends(settings: Settings) -> dict[BackendName, Backend]:
+    """Return the enabled backends in their fixed order."""
+    host = _client_host(settings)
+    table = (
+        Backend(
+            "pytorch",
+            "FastAPI, PyTorch",
+            "pytorch",
+            host,
+            settings.pytorch_http_port,
+            None,
+            settings.pytorch_http_port,
+            None,
+        ),
+        Backend(
+            "onnx",
+            "Triton, ONNX Runtime",
+            "triton-onnx",
+            host,
+            settings.onnx_http_port,
+            settings.onnx_grpc_port,
+            settings.onnx_metrics_port,
+            "onnx",
+        ),
+        Backend(
+            "tensorrt",
+            "Triton, TensorRT",
+            "triton-tensorrt",
+            host,
+            settings.tensorrt_http_port,
+            settings.tensorrt_grpc_port,
+            settings.tensorrt_metrics_port,
+            "tensorrt",
+        ),
+    )
+    return {backend.name: backend for backend in table if backend.name in settings.backends}
+
+
+def pytorch_url(settings: Settings) -> str:
+    """Return the base URL of port 8002, which serves `/ready` for the whole container."""
+    return f"http://{_client_host(settings)}:{settings.pytorch_http_port}"
+
+
+def _client_host(settings: Settings) -> str:
+    return "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host

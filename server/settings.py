@@ -1,0 +1,139 @@
+"""Every option of the stack, in one typed class.
+
+Values come from environment variables (the upper-case field name) and from a `.env` file in the checkout, in that
+order of precedence. The README's table is generated from this class (`tests/unit/test_settings.py` holds them equal).
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from server.home import ENV_FILE, bakeoff_home
+
+BackendName = Literal["pytorch", "onnx", "tensorrt"]
+BACKEND_NAMES: tuple[BackendName, ...] = ("pytorch", "onnx", "tensorrt")
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SettingsError(ValueError):
+    """A setting has a value that is not allowed; the message names the variable, the value and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """The options of the whole stack; read once per process with `load_settings`."""
+
+    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    bakeoff_home: Path = Field(default_factory=bakeoff_home, description="folder of everything made at run time")
+    backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
+        BACKEND_NAMES, min_length=1, description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`"
+    )
+    host: str = Field("127.0.0.1", description="address that every port binds; the image sets `0.0.0.0`")
+    pytorch_http_port: Port = Field(8002, description="PyTorch server: HTTP, metrics and `/ready`")
+    onnx_http_port: Port = Field(8010, description="Triton with ONNX Runtime: HTTP")
+    onnx_grpc_port: Port = Field(8011, description="Triton with ONNX Runtime: gRPC")
+    onnx_metrics_port: Port = Field(8012, description="Triton with ONNX Runtime: Prometheus metrics")
+    tensorrt_http_port: Port = Field(8020, description="Triton with TensorRT: HTTP")
+    tensorrt_grpc_port: Port = Field(8021, description="Triton with TensorRT: gRPC")
+    tensorrt_metrics_port: Port = Field(8022, description="Triton with TensorRT: Prometheus metrics")
+
+    pretrained: str = Field(
+        "openai", min_length=1, description="weights: an open_clip tag of ViT-B-32, a checkpoint's path, or `random`"
+    )
+    pretrained_fallback: Literal["none", "random"] = Field(
+        "none",
+        description="what to use when a tag cannot be downloaded: stop (`none`), or go on with `random` and say so",
+    )
+    quick_gelu: bool = Field(
+        False,
+        description="the activation of a checkpoint given by its path (OpenAI's weights need it); tags know their own",
+    )
+    device: Literal["auto", "cuda", "cpu"] = Field("auto", description="`auto` takes the GPU when there is one")
+    precision: Literal["auto", "fp16", "fp32"] = Field(
+        "auto", description="arithmetic of all backends alike; `auto` is FP16 on a GPU and FP32 on a CPU"
+    )
+
+    max_batch_size: int = Field(128, ge=1, le=1024, description="most images in one request and in one batch")
+    batch_delay_us: int = Field(
+        0, ge=0, le=1_000_000, description="microseconds that a batch waits for company, on all backends alike"
+    )
+    cpu_threads: int = Field(
+        0, ge=0, le=1024, description="threads of one model on a CPU; 0 takes the cores this process may use"
+    )
+    decode_workers: int = Field(
+        0, ge=0, le=256, description="images decoded at once in each backend; 0 takes the cores, at most 8"
+    )
+    max_megapixels: float = Field(
+        100.0, gt=0, le=1000, description="largest image accepted, in million pixels, against decompression bombs"
+    )
+    max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
+
+    warmup_max_batch: int = Field(
+        0, ge=0, le=1024, description="largest batch warmed; 0 is `MAX_BATCH_SIZE` on a GPU and 16 on a CPU"
+    )
+    load_timeout_s: float = Field(600, gt=0, description="seconds a backend may take from its start to answering")
+    probe_interval_s: float = Field(1.0, gt=0, le=60, description="seconds between the gate's looks at each backend")
+    stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
+
+    @field_validator("backends", mode="before")
+    @classmethod
+    def _split_backends(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        return value
+
+    @field_validator("bakeoff_home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "Settings":
+        seen: dict[int, str] = {}
+        for name, value in self:
+            if name.endswith("_port") and (other := seen.setdefault(value, name)) != name:
+                raise ValueError(f"{name.upper()} and {other.upper()} are both {value}; every port must be different")
+        return self
+
+    @cached_property
+    def home(self) -> "Home":
+        """The folders under `BAKEOFF_HOME`."""
+        return Home(self.bakeoff_home)
+
+
+class Home:
+    """The folders under `BAKEOFF_HOME`, by what lives there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.weights = root / "weights"
+        self.onnx = root / "onnx"
+        self.engines = root / "engines"
+        self.repositories = root / "model_repository"
+        self.triton = root / "triton"
+        self.state = root / "state"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises:
+        SettingsError: naming each offending variable, its value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: ErrorDetails) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    return f"{str(item['loc'][0]).upper()}={item['input']!r}: {message[0].lower()}{message[1:]}"
