@@ -1,0 +1,6 @@
+"""From an image file to the pixels that the model takes."""
+
+from server.images.errors import ImageError
+from server.images.prepare import SIDE, prepare
+
+__all__ = ["SIDE", "ImageError", "prepare"]

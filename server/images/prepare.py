@@ -1,0 +1,92 @@
+"""Decode, resize and crop one image as open_clip's `preprocess_val` does, up to and without the scaling to 0..1.
+
+The reference (open_clip 3.3.0, `transform.image_transform`, not training) is torchvision's `Resize(224, BICUBIC)` of a
+Pillow image, `CenterCrop(224)`, then the conversion to RGB, in this order. The arithmetic below is torchvision's for
+Pillow images, so the result is equal to the reference bit for bit; the tests hold it there.
+"""
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from server.images.errors import ImageError
+
+SIDE = 224
+"""Height and width of the model's input, in pixels."""
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+# Our own limit is checked before a pixel is decoded; Pillow's would warn first and raise at twice its value.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint8]:
+    """Return the pixels of one image file.
+
+    Args:
+        data: a JPEG, PNG or WebP file; of an animation the first frame is taken.
+        max_pixels: the most pixels (width times height) that may be decoded.
+
+    Returns:
+        UINT8 array of shape [3, 224, 224], RGB.
+
+    Raises:
+        ImageError: the file is empty, of another format, damaged or too large.
+    """
+    image = _open(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{width}x{height} is {width * height / 1e6:.1f} megapixels; at most {max_pixels / 1e6:g} are accepted"
+        )
+    try:
+        image = _eight_bits(image)
+        cropped = _resize_and_crop(image).convert("RGB")
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
+        raise ImageError(f"damaged {image.format or 'image'} file: {_sentence(error)}") from error
+    return np.ascontiguousarray(np.asarray(cropped).transpose(2, 0, 1))
+
+
+def _open(data: bytes | memoryview) -> Image.Image:
+    if len(data) == 0:
+        raise ImageError("empty; expected a JPEG, PNG or WebP file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata, which is not used
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(f"not a JPEG, PNG or WebP image ({len(data)} bytes)") from None
+    except Exception as error:
+        raise ImageError(f"damaged image file: {_sentence(error)}") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit greyscale to 8 bits: Pillow's conversion to RGB would clip it to white."""
+    if image.mode not in ("I", "I;16", "I;16B", "I;16L"):
+        return image
+    values: npt.NDArray[Any] = np.asarray(image)
+    return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8), "L")
+
+
+def _resize_and_crop(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    if width <= height:
+        size = (SIDE, max(SIDE, int(SIDE * height / width)))
+    else:
+        size = (max(SIDE, int(SIDE * width / height)), SIDE)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    left = round((size[0] - SIDE) / 2.0)
+    top = round((size[1] - SIDE) / 2.0)
+    return image.crop((left, top, left + SIDE, top + SIDE))
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
