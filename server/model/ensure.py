@@ -1,0 +1,83 @@
+"""`bakeoff export`: make sure that the model's files are there, whole and up to date.
+
+Apart from the making itself (`export.py`, which imports torch), so that a start with everything in place is quick.
+"""
+
+import importlib.metadata
+import logging
+from collections.abc import Callable
+
+from filelock import FileLock
+
+from server import hardware
+from server.files import sha256
+from server.images.bundled import bundled_photos
+from server.model import artifacts
+from server.model.artifacts import ModelArtifacts, Precision
+from server.model.hub import hub_answers
+from server.settings import Settings
+
+OPSET = 17
+"""TensorRT 8.6, in older Triton images, reads no more than this; everything newer reads it too."""
+
+RECIPE_PACKAGES = ("torch", "open_clip_torch", "onnx", "onnxscript", "pillow")
+"""Packages whose version may change what the export contains."""
+
+log = logging.getLogger("bakeoff.export")
+
+Progress = Callable[[str], None]
+
+
+def ensure_model(settings: Settings, progress: Progress) -> ModelArtifacts:
+    """Make what is missing, damaged or out of date of the model's files, and return their description.
+
+    Several processes may call this at once; one works and the others wait for it.
+
+    Raises:
+        ModelError: the weights cannot be had, or the exported graph does not agree with PyTorch.
+        OSError: the folder cannot be written, or the disk is full; nothing half-written is left.
+    """
+    home = settings.home
+    home.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(home.root / "export.lock"):
+        recipe = _recipe(settings)
+        known = artifacts.read(settings)
+        if known and known.recipe == recipe and not _may_download_now(known) and _intact(known, settings):
+            progress(f"model: {known.source} weights, as exported before")
+            return known
+        from server.model.export import make  # imports torch, which takes seconds
+
+        made = make(settings, recipe, progress)
+        artifacts.write(made, settings)
+        return made
+
+
+def precisions(settings: Settings) -> tuple[Precision, ...]:
+    """Return the precisions to export on this machine."""
+    return ("fp32", "fp16") if hardware.resolve(settings).device == "cuda" else ("fp32",)
+
+
+def _recipe(settings: Settings) -> dict[str, str]:
+    photos = ",".join(f"{photo.name}:{sha256(photo)[:12]}" for photo in bundled_photos())
+    return {
+        "pretrained": settings.pretrained,
+        "fallback": settings.pretrained_fallback,
+        "quick_gelu": str(settings.quick_gelu),
+        "precisions": ",".join(precisions(settings)),
+        "opset": str(OPSET),
+        "photos": photos,
+        **{package: importlib.metadata.version(package) for package in RECIPE_PACKAGES},
+    }
+
+
+def _may_download_now(known: ModelArtifacts) -> bool:
+    """Random weights that stand in for a tag are a makeshift: look each time whether the tag can be had by now."""
+    return known.note is not None and hub_answers()
+
+
+def _intact(known: ModelArtifacts, settings: Settings) -> bool:
+    for artifact in (known.weights, known.reference, *known.onnx.values()):
+        if not artifact.intact(settings.home):
+            log.warning("%s is missing or damaged; the model is exported again", artifact.path)
+            return False
+    return True

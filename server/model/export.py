@@ -1,0 +1,118 @@
+"""Making the model's files: weights, ONNX graphs and reference embeddings."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from safetensors.torch import save_file
+from torch.export import Dim
+
+from server.files import atomic_file
+from server.images import prepare
+from server.images.bundled import bundled_photos
+from server.model.agreement import compare
+from server.model.artifacts import Artifact, ModelArtifacts, ModelError, Precision
+from server.model.ensure import OPSET, Progress, precisions
+from server.model.module import ServingModule, load_module
+from server.model.reference import Reference
+from server.model.weights import resolve_weights
+from server.settings import Settings
+
+MAX_BATCH = 1024
+"""Upper end of the exported batch dimension: the most that `MAX_BATCH_SIZE` allows, so that it never asks for a new export."""
+
+log = logging.getLogger("bakeoff.export")
+
+
+def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> ModelArtifacts:
+    """Resolve the weights, export the graphs, compute the reference embeddings.
+
+    Args:
+        recipe: what decided the content, kept in the description.
+
+    Raises:
+        ModelError: the weights cannot be had, or a graph does not agree with PyTorch.
+        OSError: the folder cannot be written, or the disk is full; nothing half-written is left.
+    """
+    home = settings.home
+    progress(f"weights: {settings.pretrained}")
+    weights = resolve_weights(settings)
+    weights_file = home.weights / "visual.safetensors"
+    with atomic_file(weights_file) as temporary:
+        save_file(weights.visual, temporary)
+
+    module = load_module(weights_file, quick_gelu=weights.quick_gelu)
+    progress("reference: FP32 PyTorch embeddings of the probe photos")
+    reference = _reference(module, settings)
+    reference_file = home.weights / "reference.npz"
+    with atomic_file(reference_file) as temporary:
+        reference.save(temporary)
+
+    graphs: dict[Precision, Artifact] = {}
+    for precision in precisions(settings):
+        progress(f"ONNX: exporting {precision.upper()}")
+        file = home.onnx / f"openclip_vit_b32.{precision}.onnx"
+        half = precision == "fp16"
+        source = load_module(weights_file, quick_gelu=weights.quick_gelu, half=True) if half else module
+        with atomic_file(file) as temporary:
+            _export_graph(source, temporary)
+            progress(f"ONNX: checking {precision.upper()} against PyTorch")
+            _check_graph(temporary, reference, precision)
+        graphs[precision] = Artifact.of(file, home)
+    return ModelArtifacts(
+        pretrained=settings.pretrained,
+        source=weights.source,
+        note=weights.note,
+        recipe=recipe,
+        quick_gelu=weights.quick_gelu,
+        weights=Artifact.of(weights_file, home),
+        onnx=graphs,
+        reference=Artifact.of(reference_file, home),
+    )
+
+
+def _reference(module: ServingModule, settings: Settings) -> Reference:
+    photos = bundled_photos()
+    if len(photos) < 2:
+        raise ModelError("the probe photos are missing from photos/; restore the folder from the repository")
+    files = [photo.read_bytes() for photo in photos]
+    pixels = np.stack([prepare(file, max_pixels=int(settings.max_megapixels * 1e6)) for file in files])
+    with torch.inference_mode():
+        return Reference(files, pixels, module(torch.from_numpy(pixels)).numpy())
+
+
+def _export_graph(module: ServingModule, path: Path) -> None:
+    # Their warnings about opset conversion describe their own fallbacks; the result is checked against PyTorch below.
+    for name in ("onnxscript", "torch.onnx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    example = torch.zeros((2, 3, 224, 224), dtype=torch.uint8)
+    program = torch.onnx.export(
+        module,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        dynamic_shapes=({0: Dim("batch", min=1, max=MAX_BATCH)},),
+        input_names=["image"],
+        output_names=["embedding"],
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None  # only the TorchScript exporter returns None
+    program.save(str(path))
+
+
+def _check_graph(path: Path, reference: Reference, precision: Precision) -> None:
+    onnx.checker.check_model(str(path), full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (embeddings,) = session.run(["embedding"], {"image": reference.pixels})
+    agreement = compare(embeddings, reference.embeddings, precision)
+    if not agreement.holds:
+        raise ModelError(
+            f"the {precision.upper()} ONNX export does not agree with PyTorch: {agreement}; please report this"
+        )
+    log.info("ONNX %s agrees with PyTorch: %s", precision.upper(), agreement)
