@@ -1,0 +1,1 @@
+"""The PyTorch backend: routes -> service -> batcher -> encoder, and images beside them."""

@@ -1,0 +1,65 @@
+"""From an exception to an answer: every error is `{"error": "<what was found, what was expected>"}`, as Triton's are."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from server.images import ImageError
+from server.oip.errors import InferenceError
+
+RETRY_AFTER_S = "2"
+
+log = logging.getLogger("bakeoff.pytorch")
+
+
+class NotReady(RuntimeError):
+    """The server cannot take the request now; the client may try again."""
+
+
+class BadRequest(ValueError):
+    """The request cannot be served as it is; the message says what was found and what was expected."""
+
+
+def answer(status: int, message: str) -> JSONResponse:
+    """Return an error answer."""
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
+    return JSONResponse({"error": message}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Give `app` an answer for everything that its routes may raise; no traceback reaches a client."""
+
+    async def image(_: Request, error: Exception) -> JSONResponse:
+        return answer(400, str(error))
+
+    async def inference(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, InferenceError)
+        return answer(error.status, str(error))
+
+    async def not_ready(_: Request, error: Exception) -> JSONResponse:
+        return answer(503, str(error))
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return answer(error.status_code, str(error.detail))
+
+    async def validation(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        return answer(422, f"{where or 'body'}: {first['msg']}")
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed: %r", request.method, request.url.path, error, exc_info=error)
+        return answer(500, "internal error; the server's log has the details")
+
+    app.add_exception_handler(ImageError, image)
+    app.add_exception_handler(BadRequest, image)
+    app.add_exception_handler(InferenceError, inference)
+    app.add_exception_handler(NotReady, not_ready)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(Exception, unexpected)

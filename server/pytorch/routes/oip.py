@@ -1,0 +1,129 @@
+"""The Open Inference Protocol v2 over HTTP, with Triton's binary tensors, statistics and model configuration."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from server.oip.errors import InferenceError
+from server.oip.model import ModelSpec, metadata, server_metadata
+from server.oip.request import InferRequest, parse_request
+from server.oip.response import encode_response
+from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE
+from server.pytorch.context import Context, context
+
+if TYPE_CHECKING:  # importing torch takes seconds, during which the server already answers
+    from server.pytorch.batcher import Pixels
+
+LARGE_JSON = 100_000
+"""Bytes of JSON whose parsing would keep the event loop from other requests; binary tensors are not parsed at all."""
+
+router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+
+ContextDependency = Annotated[Context, Depends(context)]
+
+
+def model_spec(model: str, parts: ContextDependency, version: str = "1") -> ModelSpec:
+    """FastAPI dependency: the model that the path names.
+
+    Raises:
+        InferenceError: 404, naming the models that are served.
+    """
+    spec = parts.specs.get(model)
+    if spec is None:
+        raise InferenceError(404, f"unknown model '{model}'; this server has {', '.join(parts.specs)}")
+    if version not in spec.versions:
+        raise InferenceError(
+            404, f"unknown version '{version}' of model '{model}'; there is {', '.join(spec.versions)}"
+        )
+    return spec
+
+
+SpecDependency = Annotated[ModelSpec, Depends(model_spec)]
+
+
+@router.get("")
+@router.get("/", include_in_schema=False)
+async def server() -> dict[str, Any]:
+    """Server metadata."""
+    return server_metadata()
+
+
+@router.get("/health/live")
+async def live() -> Response:
+    """Liveness of this server."""
+    return Response()
+
+
+@router.get("/health/ready")
+async def ready(parts: ContextDependency) -> Response:
+    """Readiness of this server alone (`/ready` speaks for the whole container)."""
+    return Response(status_code=200 if parts.lifecycle.loaded else 503)
+
+
+@router.get("/models/stats")
+async def all_statistics(parts: ContextDependency) -> dict[str, Any]:
+    """Statistics of both models."""
+    return {"model_stats": [one.snapshot() for one in parts.lifecycle.service.statistics.values()]}
+
+
+@router.get("/models/{model}")
+@router.get("/models/{model}/versions/{version}")
+async def model_metadata(spec: SpecDependency) -> dict[str, Any]:
+    """Names, datatypes and shapes of a model's inputs and outputs."""
+    return metadata(spec)
+
+
+@router.get("/models/{model}/ready")
+@router.get("/models/{model}/versions/{version}/ready")
+async def model_ready(spec: SpecDependency, parts: ContextDependency) -> Response:
+    """Readiness of one model."""
+    return Response(status_code=200 if parts.lifecycle.loaded else 503)
+
+
+@router.get("/models/{model}/config")
+@router.get("/models/{model}/versions/{version}/config")
+async def model_config(spec: SpecDependency, parts: ContextDependency) -> dict[str, Any]:
+    """The settings that decide how a model is served, in the form of Triton's model configuration."""
+    return {
+        "name": spec.name,
+        "platform": spec.platform,
+        "max_batch_size": spec.max_batch_size,
+        "dynamic_batching": {"max_queue_delay_microseconds": parts.settings.batch_delay_us},
+        "parameters": {"precision": {"string_value": parts.hardware.precision}},
+    }
+
+
+@router.get("/models/{model}/stats")
+@router.get("/models/{model}/versions/{version}/stats")
+async def statistics(spec: SpecDependency, parts: ContextDependency) -> dict[str, Any]:
+    """Statistics of one model, as Triton's statistics extension has them."""
+    return {"model_stats": [parts.lifecycle.service.statistics[spec.name].snapshot()]}
+
+
+@router.post("/models/{model}/infer")
+@router.post("/models/{model}/versions/{version}/infer")
+async def infer(request: Request, spec: SpecDependency, parts: ContextDependency) -> Response:
+    """Run a model on JSON or binary tensors."""
+    service = parts.lifecycle.service
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise InferenceError(415, f"Content-Encoding '{encoding}' is not supported; send the body as it is")
+    parsed = await _parsed(await request.body(), request.headers.get("inference-header-content-length"), spec)
+    if spec.name == ENCODED_MODEL:
+        files = cast("list[bytes | memoryview]", parsed.inputs[ENCODED_IMAGE])
+        done = await service.embed_files(files, item=ENCODED_IMAGE)
+    else:
+        done = await service.embed_pixels(cast("Pixels", parsed.inputs[IMAGE]))
+    encoded = encode_response(spec, parsed, {EMBEDDING: done.embeddings})
+    response = Response(b"".join(encoded.chunks), media_type=encoded.content_type)
+    if encoded.header_length is not None:
+        response.headers["Inference-Header-Content-Length"] = str(encoded.header_length)
+    return response
+
+
+async def _parsed(body: bytes, header_length: str | None, spec: ModelSpec) -> InferRequest:
+    if header_length is None and len(body) > LARGE_JSON:
+        return await asyncio.to_thread(parse_request, body, header_length, spec)
+    return parse_request(body, header_length, spec)

@@ -1,0 +1,51 @@
+"""Liveness, readiness, metrics and facts about the machine."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from server.gate.document import read_document
+from server.hardware import gpus
+from server.home import state_file
+from server.pytorch.context import Context, context
+
+router = APIRouter(tags=["operations"])
+
+ContextDependency = Annotated[Context, Depends(context)]
+
+
+@router.get("/health")
+@router.get("/healthz")
+async def health() -> dict[str, str]:
+    """Liveness: the process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/ready")
+async def ready(parts: ContextDependency) -> JSONResponse:
+    """Readiness of the whole container: 200 when every enabled backend is ready or skipped for a stated reason, else 503."""
+    document = read_document(state_file(parts.settings.bakeoff_home))
+    if document["ready"] and "pytorch" in parts.settings.backends and not parts.lifecycle.loaded:
+        document = {**document, "ready": False, "note": "the PyTorch server is starting again"}
+    return JSONResponse(document, 200 if document["ready"] else 503)
+
+
+@router.get("/model-info")
+async def model_info(parts: ContextDependency) -> dict[str, Any]:
+    """The model that is served, and whether its embeddings mean anything."""
+    return parts.model_info
+
+
+@router.get("/gpu-info")
+def gpu_info(parts: ContextDependency) -> dict[str, Any]:
+    """The device in use and every GPU that the driver reports; memory in bytes."""
+    return {"device": parts.hardware.device, "gpus": [asdict(gpu) for gpu in gpus()]}
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(parts: ContextDependency) -> PlainTextResponse:
+    """Prometheus metrics of this server."""
+    return PlainTextResponse(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
