@@ -1,0 +1,1 @@
+"""Starting tritonserver: where it is, its model repository and its arguments."""
