@@ -1,0 +1,132 @@
+"""The state of every backend, and the readiness document made of it."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from server.backends import Backend
+from server.gate.document import write_document
+
+State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
+
+log = logging.getLogger("bakeoff.readiness")
+
+
+@dataclass
+class BackendStatus:
+    """How far one backend is.
+
+    Attributes:
+        reason: why it is where it is, for a person; None while all goes well.
+        progress: of the current state, 0 to 1.
+        timings_s: seconds spent in each state of this start.
+        parity: the agreement with the reference, once verified.
+    """
+
+    backend: Backend
+    state: State = "starting"
+    reason: str | None = None
+    progress: float = 0.0
+    timings_s: dict[str, float] = field(default_factory=dict)
+    parity: dict[str, Any] | None = None
+    started: float = field(default_factory=time.monotonic)
+    entered: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the backend's part of the document."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "progress": round(self.progress, 3),
+            "elapsed_s": round((self.ended or time.monotonic()) - self.started, 1),
+            "timings_s": self.timings_s,
+            "parity": self.parity,
+            "title": self.backend.title,
+            "url": self.backend.url,
+            "grpc_url": self.backend.grpc_url,
+        }
+
+
+class Board:
+    """Thread-safe; each backend's driver changes its own entry, the gate publishes the whole."""
+
+    def __init__(self, path: Path, model: dict[str, Any], backends: list[Backend]) -> None:
+        self._path = path
+        self._model = model
+        self._lock = threading.Lock()
+        self._statuses = {backend.name: BackendStatus(backend) for backend in backends}
+        self._since: str | None = None
+        self._announced: str | None = None
+
+    def enter(self, name: str, state: State, reason: str | None = None) -> None:
+        """Move a backend to a state; entering `starting` begins its clock anew."""
+        with self._lock:
+            status = self._statuses[name]  # type: ignore[index]  # the names come from the same table
+            now = time.monotonic()
+            if state == "starting":
+                status.timings_s, status.parity, status.started = {}, None, now
+            else:
+                spent = status.timings_s.get(status.state, 0.0) + now - status.entered
+                status.timings_s = {**status.timings_s, status.state: round(spent, 2)}
+            status.state, status.reason, status.progress, status.entered = state, reason, 0.0, now
+            settled = state in ("ready", "skipped", "failed")
+            status.progress = 1.0 if state == "ready" else 0.0
+            status.ended = now if settled else None
+        log.info("%s: %s%s", name, state, f": {reason}" if reason else "")
+        self.publish()
+
+    def update(self, name: str, *, progress: float | None = None, parity: dict[str, Any] | None = None) -> None:
+        """Record progress within a state, or the parity figures."""
+        with self._lock:
+            status = self._statuses[name]  # type: ignore[index]
+            if progress is not None:
+                status.progress = progress
+            if parity is not None:
+                status.parity = parity
+
+    def state(self, name: str) -> State:
+        """Return a backend's state."""
+        with self._lock:
+            return self._statuses[name].state  # type: ignore[index]
+
+    def publish(self, closing: bool = False) -> None:
+        """Write the document, and print the launcher's line when the answer has changed."""
+        with self._lock:
+            states = [status.state for status in self._statuses.values()]
+            ready = not closing and "ready" in states and all(state in ("ready", "skipped") for state in states)
+            if ready and self._since is None:
+                self._since = datetime.now(UTC).isoformat(timespec="seconds")
+            elif not ready:
+                self._since = None
+            document = {
+                "ready": ready,
+                "since": self._since,
+                "model": self._model,
+                "backends": {name: status.as_dict() for name, status in self._statuses.items()},
+            }
+            try:
+                write_document(self._path, document)
+            except OSError as error:  # /ready answers 503 by itself once the last document is too old
+                log.error("the readiness document cannot be written: %s; free some space or fix the folder", error)
+            if not closing:
+                self._announce(ready, states)
+
+    def _announce(self, ready: bool, states: list[State]) -> None:
+        line = None
+        if ready:
+            line = "bakeoff: ready"
+        elif "failed" in states:
+            failures = [
+                f"{name}: {status.reason}" for name, status in self._statuses.items() if status.state == "failed"
+            ]
+            line = f"bakeoff: failed: {'; '.join(failures)}"
+        elif all(state == "skipped" for state in states):
+            line = "bakeoff: failed: every backend is skipped, so there is nothing to serve"
+        if line is not None and line != self._announced:
+            print(line, flush=True)
+        self._announced = line
