@@ -1,0 +1,157 @@
+"""The verbs of `bakeoff`, each a thin layer over the package that does the work."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from bakeoff import stack, status_table
+from server import logs
+from server.home import ROOT
+from server.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    help="Serve OpenCLIP ViT-B/32 embeddings three ways, prove that they agree, measure them, name the winner.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return at once; follow with `bakeoff status --wait`.")
+    ] = False,
+) -> None:
+    """Start the stack (in the foreground; Ctrl-C stops it)."""
+    settings = _settings()
+    if detach:
+        log = stack.start_detached(settings)
+        console.print(f"starting; its log is {log}")
+    else:
+        stack.run_in_foreground()
+
+
+@app.command()
+def down() -> None:
+    """Stop the stack that runs in this BAKEOFF_HOME."""
+    console.print("stopped" if stack.stop(_settings()) else "nothing runs here")
+
+
+@app.command()
+def status(
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until everything is ready (exit 0) or cannot be (exit 1).")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until Ctrl-C.")] = False,
+) -> None:
+    """Show state, progress, elapsed time and URL of each backend."""
+    settings = _settings()
+    if wait:
+        problem = status_table.wait_until_ready(settings, console)
+        if problem:
+            _stop(problem)
+    elif watch:
+        status_table.watch(settings, console)
+    elif not status_table.show(settings, console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def health() -> None:
+    """Exit 0 when the container is ready, seen live, else 1 with the reason."""
+    from bakeoff.health import main
+
+    raise typer.Exit(main())
+
+
+@app.command()
+def preflight() -> None:
+    """Check driver, GPU, memory, shared memory, ports, disk, tritonserver and model; say what to do about each problem."""
+    from server.preflight import run_checks
+
+    findings = run_checks(_settings())
+    marks = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+    for finding in findings:
+        remedy = f"; {finding.remedy}" if finding.remedy else ""
+        console.print(f"{marks[finding.level]} {finding.subject}: {finding.found}{remedy}", soft_wrap=True)
+    failed = [finding.subject for finding in findings if finding.level == "fail"]
+    if failed:
+        _stop(f"bakeoff: failed: preflight: {', '.join(failed)} (see above)")
+
+
+@app.command()
+def export() -> None:
+    """Make the weights, the ONNX files and the reference embeddings, unless they are there already."""
+    from server.model.artifacts import ModelError
+    from server.model.ensure import ensure_model
+
+    settings = _settings()
+    try:
+        model = ensure_model(settings, lambda line: console.print(line, soft_wrap=True))
+    except ModelError as error:
+        _stop(f"bakeoff: failed: {error}")
+    except OSError as error:
+        _stop(f"bakeoff: failed: {error}; free some space or set BAKEOFF_HOME to a folder that can be written")
+    if model.note:
+        errors.print(f"[yellow]warning[/]: {model.note}", soft_wrap=True)
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Under a minute: fewer and shorter measurements.")] = False,
+    images: Annotated[Path | None, typer.Option(help="Folder of your own photos, instead of the bundled ones.")] = None,
+    url: Annotated[str | None, typer.Option(help="Base URL of port 8002, where /ready tells the others.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder for the results.")] = ROOT / "results",
+    seed: Annotated[int, typer.Option(help="Seed of the random order of measurements.")] = 0,
+) -> None:
+    """Measure every ready backend on the same photos and name the winner."""
+    from bench.errors import BenchError
+    from bench.options import BenchOptions
+    from bench.run import run_benchmark
+    from server.backends import pytorch_url
+    from server.images.bundled import FOLDER
+
+    settings = _settings()
+    options = BenchOptions(
+        ready_url=f"{url or pytorch_url(settings)}/ready",
+        photos=images or FOLDER,
+        results=results,
+        quick=quick,
+        seed=seed,
+    )
+    try:
+        run_benchmark(options, console)
+    except BenchError as error:
+        _stop(f"bakeoff: failed: {error}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path | None, typer.Argument(help="A folder under results/; the newest when left out.")] = None,
+) -> None:
+    """Show the report of a benchmark run."""
+    folder = run or max((path.parent for path in (ROOT / "results").glob("*/report.md")), default=None)
+    if folder is None or not (folder / "report.md").is_file():
+        _stop(f"no report in {folder or ROOT / 'results'}; run `bakeoff bench` first")
+    console.print(Markdown((folder / "report.md").read_text(encoding="utf-8")))
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _stop(f"bakeoff: failed: invalid settings\n{error}")
+    logs.configure(settings.log_level)
+    return settings
+
+
+def _stop(message: str) -> NoReturn:
+    errors.print(message, soft_wrap=True, markup=False)
+    sys.exit(1)

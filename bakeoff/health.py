@@ -1,0 +1,56 @@
+"""`bakeoff health`: is everything ready, seen live? Starts in a fraction of a second; imports only the standard library."""
+
+import http.client
+import sys
+from urllib.parse import urlsplit
+
+from server.gate.document import Document, read_document
+from server.home import bakeoff_home, state_file
+
+TIMEOUT_S = 2.0
+MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")
+
+
+def main() -> int:
+    """Print one line and return the exit status: 0 when the container is ready, else 1."""
+    document = read_document(state_file(bakeoff_home()))
+    problems = _problems(document)
+    if problems:
+        print(f"not ready: {'; '.join(problems)}", file=sys.stderr)
+        return 1
+    print("ready")
+    return 0
+
+
+def _problems(document: Document) -> list[str]:
+    backends = document["backends"]
+    if not document["ready"]:
+        states = [
+            f"{name} is {backend['state']}" + (f" ({backend['reason']})" if backend["reason"] else "")
+            for name, backend in backends.items()
+            if backend["state"] not in ("ready", "skipped")
+        ]
+        return ([document["note"]] if "note" in document else []) + states
+    return [
+        f"{name}: {problem}"
+        for name, backend in backends.items()
+        if backend["state"] == "ready" and (problem := _probe(backend["url"]))
+    ]
+
+
+def _probe(url: str) -> str | None:
+    """Return why the backend at `url` cannot serve both models, or None."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_S)
+    try:
+        for model in MODELS:
+            connection.request("GET", f"/v2/models/{model}/ready")
+            response = connection.getresponse()
+            response.read()
+            if response.status != 200:
+                return f"{model} is not ready (status {response.status})"
+    except (OSError, http.client.HTTPException) as error:
+        return f"{url} does not answer ({error})"
+    finally:
+        connection.close()
+    return None

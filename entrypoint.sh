@@ -1,0 +1,11 @@
+#!/bin/sh
+# What the container runs, and `bakeoff up` too: check, make what is missing, become supervisord.
+# With arguments it runs those instead, e.g. `docker run IMAGE bakeoff preflight`.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+[ -d "$here/.venv/bin" ] && PATH=$here/.venv/bin:$PATH && export PATH
+[ $# -eq 0 ] || exec "$@"
+cd "$here"
+bakeoff preflight
+bakeoff export
+exec python -m server.processes.supervisor

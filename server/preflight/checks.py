@@ -1,0 +1,183 @@
+"""The checks: driver and GPU, memory, shared memory, ports, disk, tritonserver, model."""
+
+import errno
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from server.hardware import resolve
+from server.model import artifacts
+from server.settings import Settings, SettingsError
+from server.triton.installation import InstallationError, find_installation
+
+GIB = 2**30
+MIB = 2**20
+
+MEMORY_NEEDED = 5 * GIB
+"""Resident memory of the stack on a CPU with the largest batch, measured with `ps` (docs/performance.md), rounded up."""
+
+DISK_NEEDED = 2 * GIB
+"""Weights, reference and two ONNX files take 0.9 GB; writing a new one beside an old one, half as much again."""
+
+SHM_NEEDED = 128 * MIB
+"""Triton's Python models hand tensors over in shared memory; a batch of 128 images of pixels is 19 MB, twice in flight."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        level: `fail` stops the start.
+        remedy: what to do, unless all is well.
+    """
+
+    subject: str
+    level: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str | None = None
+
+
+def run_checks(settings: Settings) -> list[Finding]:
+    """Run every check; none of them changes anything."""
+    return [
+        _device(settings),
+        _memory(),
+        _shared_memory(),
+        _disk(settings),
+        _ports(settings),
+        _triton(settings),
+        _model(settings),
+    ]
+
+
+def _device(settings: Settings) -> Finding:
+    try:
+        hardware = resolve(settings)
+    except SettingsError as error:
+        return Finding("GPU", "fail", str(error), "see the message")
+    if hardware.gpus:
+        listed = ", ".join(
+            f"{gpu.name} ({gpu.memory_total / GIB:.0f} GiB, {gpu.memory_free / GIB:.0f} free, driver {gpu.driver})"
+            for gpu in hardware.gpus
+        )
+        return Finding("GPU", "ok", f"{listed}; {hardware.precision.upper()}")
+    return Finding(
+        "GPU", "ok", f"none, so everything runs on {hardware.threads} CPU threads in {hardware.precision.upper()}"
+    )
+
+
+def _memory() -> Finding:
+    available = psutil.virtual_memory().available
+    limit = _cgroup_limit()
+    usable = min(available, limit) if limit else available
+    found = f"{usable / GIB:.1f} GiB available"
+    if usable < MEMORY_NEEDED:
+        return Finding(
+            "memory",
+            "warn",
+            found,
+            f"all backends together take up to {MEMORY_NEEDED / GIB:.0f} GiB; run fewer with BACKENDS=...",
+        )
+    return Finding("memory", "ok", found)
+
+
+def _cgroup_limit() -> int | None:
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < 2**60:  # cgroup v1 writes "no limit" as a huge number
+            return int(text)
+    return None
+
+
+def _shared_memory() -> Finding:
+    try:
+        free = shutil.disk_usage("/dev/shm").free
+    except OSError as error:
+        return Finding(
+            "shared memory", "fail", f"/dev/shm: {error.strerror}", "mount a tmpfs at /dev/shm; Triton needs it"
+        )
+    found = f"/dev/shm has {free / MIB:.0f} MiB free"
+    if free < SHM_NEEDED:
+        return Finding(
+            "shared memory", "warn", found, "large batches may fail on Triton; start the container with --shm-size=1g"
+        )
+    return Finding("shared memory", "ok", found)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.bakeoff_home
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding(
+            "disk",
+            "fail",
+            f"{folder}: {error.strerror}",
+            "make the folder writable, or set BAKEOFF_HOME to one that is",
+        )
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIB:.1f} GiB free in {folder}"
+    if free < DISK_NEEDED and artifacts.read(settings) is None:
+        return Finding(
+            "disk",
+            "fail",
+            found,
+            f"the model's files need {DISK_NEEDED / GIB:.0f} GiB; free some, or set BAKEOFF_HOME elsewhere",
+        )
+    return Finding("disk", "ok", found)
+
+
+def _ports(settings: Settings) -> Finding:
+    used = {
+        name: value for name, value in settings if name.endswith("_port") and name.split("_")[0] in settings.backends
+    }
+    taken = [f"{port} ({name.upper()})" for name, port in used.items() if not _can_bind(settings.host, port)]
+    if taken:
+        return Finding(
+            "ports",
+            "fail",
+            f"{', '.join(taken)} in use on {settings.host}",
+            "stop what listens there (`bakeoff down` for a stack of ours), or set another port",
+        )
+    return Finding("ports", "ok", f"{', '.join(str(port) for port in used.values())} free on {settings.host}")
+
+
+def _can_bind(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
+    return True
+
+
+def _triton(settings: Settings) -> Finding:
+    if not {"onnx", "tensorrt"} & set(settings.backends):
+        return Finding("tritonserver", "ok", "not needed by the enabled backends")
+    try:
+        installation = find_installation()
+    except InstallationError as error:
+        return Finding("tritonserver", "fail", str(error), "see the message")
+    return Finding("tritonserver", "ok", str(installation.binary))
+
+
+def _model(settings: Settings) -> Finding:
+    model = artifacts.read(settings)
+    if model is None:
+        return Finding("model", "ok", f"{settings.pretrained}, not exported yet; the start will do it")
+    if model.note:
+        return Finding("model", "warn", model.note)
+    return Finding("model", "ok", f"{model.source}, exported")

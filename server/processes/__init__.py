@@ -1,0 +1,1 @@
+"""supervisord and what it needs around it."""

@@ -1,0 +1,78 @@
+"""`python -m server.processes.supervisor`: the real supervisord, told what the settings say, with a truthful exit status.
+
+supervisord leaves with 0 also when a program was given up; container launchers need to see a failure there.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from supervisor import supervisord
+
+from server.home import ROOT
+from server.settings import Settings, SettingsError, load_settings
+
+CONFIGURATION = ROOT / "supervisord.conf"
+
+KILL_MARGIN_S = 1.0
+"""What supervisord keeps of STOP_TIMEOUT for itself, after it has killed what did not stop."""
+
+
+def pid_file(settings: Settings) -> Path:
+    """Return the file that holds supervisord's process id while it runs."""
+    return settings.home.state / "supervisord.pid"
+
+
+def fatal_file(settings: Settings) -> Path:
+    """Return the file that names the program that was given up, if any."""
+    return settings.home.state / "fatal"
+
+
+def lock_file(settings: Settings) -> Path:
+    """Return the file that a running stack holds locked."""
+    return settings.home.state / "stack.lock"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that `supervisord.conf` and the programs under it read."""
+    starts = {
+        f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower()
+        for name in ("pytorch", "onnx", "tensorrt")
+    }
+    return {
+        "BAKEOFF_ROOT": str(ROOT),
+        "BAKEOFF_HOME": str(settings.bakeoff_home),
+        "BAKEOFF_RUN": str(settings.home.state),
+        "BAKEOFF_PYTHON": sys.executable,
+        "BAKEOFF_STOP_WAIT": f"{settings.stop_timeout - KILL_MARGIN_S:.0f}",
+        **starts,
+    }
+
+
+def main() -> None:
+    """Run supervisord until it is stopped; the exit status is 1 when a program was given up."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(f"bakeoff: failed: {error}")
+    settings.home.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file(settings))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        sys.exit(
+            f"bakeoff: failed: a stack already runs in {settings.bakeoff_home}; stop it with `bakeoff down`, "
+            "or start this one with another BAKEOFF_HOME and other ports"
+        )
+    fatal_file(settings).unlink(missing_ok=True)
+    (settings.home.state / "ready.json").unlink(missing_ok=True)
+    os.environ.update(environment(settings))
+    as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
+    supervisord.main(["--configuration", str(CONFIGURATION), *as_root])
+    if fatal_file(settings).exists():
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
