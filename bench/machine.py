@@ -1,0 +1,123 @@
+"""The machine that the benchmark runs on, and what it runs with."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+PACKAGES = ("clip-bakeoff", "tritonclient", "numpy", "scipy", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
+
+
+class Machine(BaseModel):
+    """Hardware, operating system and versions, as seen by the benchmark's process.
+
+    Attributes:
+        cores: CPU cores that this process may use.
+        memory_bytes: physical memory of the machine.
+        gpus, driver: names by NVML and the driver's version; none where there is no NVIDIA GPU.
+        versions: of Python and of installed packages.
+        commit: the checkout's git commit, with `-dirty` where files differ from it; None outside a checkout.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    gpus: tuple[str, ...]
+    driver: str | None
+    os: str
+    versions: dict[str, str]
+    commit: str | None
+
+
+def this_machine() -> Machine:
+    """Look at this machine; what cannot be found out is left empty."""
+    gpus, driver = _nvidia()
+    return Machine(
+        cpu=cpu_model(_lines(Path("/proc/cpuinfo"))) or platform.processor() or platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        gpus=gpus,
+        driver=driver,
+        os=f"{_distribution()}, {platform.system()} {platform.release()}",
+        versions={"python": platform.python_version(), **_versions()},
+        commit=_commit(Path(__file__).parent),
+    )
+
+
+def cpu_model(lines: Iterable[str]) -> str | None:
+    """Return the first CPU's name from the lines of `/proc/cpuinfo`; None where it has none (Arm)."""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def _nvidia() -> tuple[tuple[str, ...], str | None]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no library, no driver, no permission: no GPU to name
+        return (), None
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(_text(pynvml.nvmlDeviceGetName(each)) for each in handles), _text(
+            pynvml.nvmlSystemGetDriverVersion()
+        )
+    except pynvml.NVMLError:
+        return (), None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(folder: Path) -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    try:
+        head = subprocess.run([git, "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5)
+        if head.returncode:
+            return None
+        changes = subprocess.run(
+            [git, "status", "--porcelain", "--untracked-files=no"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("-dirty" if changes.stdout.strip() else "")

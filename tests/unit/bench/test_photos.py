@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.errors import BenchError
+from bench.photos import load_photos
+
+
+def save(folder: Path, name: str, size: tuple[int, int] = (300, 260), mode: str = "RGB") -> Path:
+    noise = np.random.default_rng(len(name)).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    path = folder / name
+    Image.fromarray(noise).convert(mode).save(path)
+    return path
+
+
+def test_photos_come_in_the_order_of_their_names_with_bytes_and_pixels(tmp_path: Path) -> None:
+    for name in ("c.webp", "a.JPG", "b.png"):
+        save(tmp_path, name)
+    (tmp_path / "notes.txt").write_text("no photo")
+    (tmp_path / ".hidden.jpg").write_text("no photo")
+    (tmp_path / "folder.jpg").mkdir()
+    found = load_photos(tmp_path, 100)
+    assert [photo.name for photo in found.photos] == ["a.JPG", "b.png", "c.webp"]
+    assert found.photos[0].data == (tmp_path / "a.JPG").read_bytes()
+    assert {(photo.pixels.shape, photo.pixels.dtype.name) for photo in found.photos} == {((3, 224, 224), "uint8")}
+
+
+@pytest.mark.parametrize("size", [(640, 480), (333, 500), (224, 224), (100, 77), (1000, 225)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_pixels_equal_open_clip_s_preprocessing(tmp_path: Path, size: tuple[int, int], mode: str) -> None:
+    transforms = pytest.importorskip("torchvision.transforms")
+    path = save(tmp_path, "photo.jpg", size, mode)
+    reference = transforms.Compose(
+        [transforms.Resize(224, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(224)]
+    )
+    with Image.open(path) as image:
+        expected = np.asarray(reference(image).convert("RGB")).transpose(2, 0, 1)
+    assert np.array_equal(load_photos(tmp_path, 1).photos[0].pixels, expected)
+
+
+def test_of_a_large_folder_photos_are_taken_at_even_distances(tmp_path: Path) -> None:
+    for i in range(9):
+        save(tmp_path, f"{i}.png", (8, 8))
+    found = load_photos(tmp_path, 3)
+    assert ([photo.name for photo in found.photos], found.found) == (["0.png", "3.png", "6.png"], 9)
+
+
+def test_a_rotation_goes_around(tmp_path: Path) -> None:
+    for name in "abc":
+        save(tmp_path, f"{name}.png", (8, 8))
+    rotation = load_photos(tmp_path, 9).rotation(start=5, count=5)
+    assert [photo.name[0] for photo in rotation] == ["c", "a", "b", "c", "a"]
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is not a folder"):
+        load_photos(tmp_path / "none", 9)
+
+
+def test_a_folder_without_photos(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(BenchError, match=r"holds no \.jpg"):
+        load_photos(tmp_path, 9)
+
+
+def test_a_damaged_photo_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, "broken.jpg")
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(BenchError, match=r"broken\.jpg cannot be read"):
+        load_photos(tmp_path, 9)
