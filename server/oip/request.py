@@ -1,7 +1,7 @@
 """From the body of `POST /v2/models/<name>/infer` to tensors.
 
-What is accepted is what Triton 2.51 accepts, apart from what it takes by overflow (sizes of 2^63, UINT8 numbers of
-256); every refusal is a 400 that names the item, worded like Triton's where it has one.
+What Triton 2.51 accepts is accepted, except shared memory, classification, text that is not UTF-8 and what it takes by
+overflow (sizes of 2^63, UINT8 numbers of 256). Every refusal is a 400 that names the item, worded like Triton's own.
 """
 
 from dataclasses import dataclass
