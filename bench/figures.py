@@ -2,7 +2,7 @@
 
 import math
 
-from bench.verdicts import Interval
+from bench.verdicts import Interval, Point
 
 
 def number(value: float) -> str:
@@ -15,9 +15,12 @@ def number(value: float) -> str:
     return f"{rounded:,.{max(0, min(digits, 6))}f}"
 
 
-def interval(value: Interval) -> str:
-    """Return an estimate with its interval: `24.1 (23.5 to 24.6)`."""
-    return f"{number(value.value)} ({number(value.low)} to {number(value.high)})"
+def speed(point: Point) -> str:
+    """Return a point's throughput with its interval, `24.1 (23.5 to 24.6)`; without, or a dash, where there is none."""
+    if point.images_per_s is None:
+        return "-"
+    text = number(point.images_per_s)
+    return f"{text} ({number(point.interval[0])} to {number(point.interval[1])})" if point.interval else text
 
 
 def ratio(value: Interval, to: str) -> str:

@@ -1,8 +1,9 @@
 """The report of a run, in Markdown: the decision first, the evidence next, the method and its limits at the end."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from bench.figures import gigabytes, interval, megabytes, milliseconds, ratio, relative
+from bench.figures import gigabytes, megabytes, milliseconds, ratio, relative, speed
 from bench.parity import Parity
 from bench.result import Result
 from bench.verdicts import Point, Verdict
@@ -27,8 +28,8 @@ def render(result: Result) -> str:
 
 
 def verdict_words(verdict: Verdict) -> str:
-    """Return a scenario's outcome in a few words: the winner, `tie`, or why there is none."""
-    return verdict.winner or ("tie" if verdict.ahead else f"tie ({verdict.reason})")
+    """Return a scenario's outcome: the winner, `tie`, or `undecided` where nothing could be compared."""
+    return verdict.winner or ("tie" if verdict.ahead else "undecided")
 
 
 def _decision(result: Result) -> str:
@@ -36,7 +37,9 @@ def _decision(result: Result) -> str:
     if len(result.measured) == 1:
         title = f"CLIP bake-off: {result.measured[0]} alone"
     else:
-        title = f"CLIP bake-off: {summary.winner} wins" if summary.winner else "CLIP bake-off: a tie"
+        compared = any(verdict.ahead or verdict.winner for verdict in summary.verdicts)
+        outcome = f"{summary.winner} wins" if summary.winner else "a tie" if compared else "undecided"
+        title = f"CLIP bake-off: {outcome}"
     parts = [f"# {title}", f"**{summary.decision}**"]
     parts += [f"> {warning}" for warning in warnings(result)]
     if len(result.measured) > 1:
@@ -76,11 +79,15 @@ def warnings(result: Result) -> list[str]:
         elif point.problem and not point.problem.startswith("its embeddings"):
             found.append(f"**{point.backend}, {point.scenario.title}: {point.problem}.** It cannot win there.")
     for point in result.summary.points:
-        if point.split and not point.failures and point.split.requests > point.requests:
-            extra = point.split.requests - point.requests
+        extra = sum(
+            max(0, window.split.requests - len(window.latencies_ms) - window.failures)
+            for window in result.windows
+            if window.backend == point.backend and window.scenario == point.scenario and window.split
+        )
+        if extra:
             found.append(
-                f"**{point.backend}, {point.scenario.title}: other clients were at work**; "
-                f"the server counted {extra:,} more requests than the benchmark sent."
+                f"**{point.backend}, {point.scenario.title}: other clients were at work**; the server counted "
+                f"{_count(extra, 'request')} that the benchmark did not send. Measure again on an idle stack."
             )
     return found
 
@@ -101,8 +108,7 @@ def _throughput(result: Result) -> str:
 
 
 def _speed(point: Point) -> str:
-    text = interval(point.images_per_s) if point.images_per_s else "-"
-    return f"{text} !" if point.problem else text
+    return f"{speed(point)} !" if point.problem else speed(point)
 
 
 def _latency(result: Result) -> str:
@@ -149,7 +155,7 @@ def _split(result: Result) -> str:
 
 
 def _short(ms: float) -> str:
-    return f"{ms:.2f}" if abs(ms) < 100 else f"{ms:,.0f}"
+    return f"{round(ms, 2) + 0.0:.2f}" if abs(ms) < 100 else f"{ms:,.0f}"  # adding 0.0 makes -0.0 a plain 0
 
 
 def _agreement(result: Result) -> str:
@@ -202,7 +208,8 @@ def _conditions(result: Result) -> str:
     )
     used = f"{photos.used} photos" if photos.used == photos.found else f"{photos.used} of {photos.found:,} photos"
     rows = [
-        ["model", ", ".join(str(model[key]) for key in ("name", "pretrained", "precision") if model.get(key))],
+        ["model", ", ".join(str(model[key]) for key in ("name", "architecture", "precision") if model.get(key))],
+        ["weights", _weights(model)],
         ["photos", f"{used}, {megabytes(photos.bytes)}, from {_code(photos.folder)}"],
         [
             "CPU",
@@ -238,6 +245,13 @@ METHOD = """\
   tie. The overall winner wins more scenarios than any other.
 - One machine, one run; where client and servers are on one machine they share its cores. The raw numbers of every
   window are in `result.json`."""
+
+
+def _weights(model: dict[str, Any]) -> str:
+    asked, used = model.get("pretrained") or "-", model.get("source") or model.get("pretrained") or "-"
+    text = f"{used}" if asked == used else f"{used} (asked for: {asked})"
+    digest = model.get("weights_sha256")
+    return f"{text}, SHA-256 {_code(str(digest)[:12])}" if digest else text
 
 
 def _method(result: Result) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from bench import report
 from bench.client import Client
 from bench.errors import BenchError
-from bench.figures import interval
+from bench.figures import speed
 from bench.machine import this_machine
 from bench.measurement import Measurement, iso
 from bench.options import BenchOptions
@@ -138,9 +138,7 @@ def _print(result: Result, folder: Path, console: Console) -> None:
     table = Table("scenario", "winner", *result.measured, caption="images/s, median of rounds (95 % interval)")
     for verdict in result.summary.verdicts:
         points = {p.backend: p for p in result.summary.points if p.scenario == verdict.scenario}
-        speeds = [
-            interval(p.images_per_s) if p.images_per_s else "-" for p in (points[name] for name in result.measured)
-        ]
+        speeds = [speed(points[name]) for name in result.measured]
         table.add_row(verdict.scenario.title, report.verdict_words(verdict), *speeds)
     console.print(table)
     for warning in report.warnings(result):

@@ -21,7 +21,7 @@ class _Record(BaseModel):
 
 
 class Interval(_Record):
-    """An estimate and its 95 % interval."""
+    """A ratio and its 95 % interval."""
 
     value: float
     low: float
@@ -33,6 +33,7 @@ class Point(_Record):
 
     Attributes:
         images_per_s: the median of the rounds' throughputs; None when a round has no successful request.
+        interval: its 95 % bootstrap interval, as low and high; None where it is None, or of fewer than 5 rounds.
         requests, failures: counts over all rounds.
         p50_ms, p95_ms, p99_ms, mean_ms: of all successful requests; nearest rank, so each is a latency that was seen.
         split: the server's own account, per request; None where it has none.
@@ -41,7 +42,8 @@ class Point(_Record):
 
     scenario: Scenario
     backend: str
-    images_per_s: Interval | None
+    images_per_s: float | None
+    interval: tuple[float, float] | None
     requests: int
     failures: int
     p50_ms: float | None
@@ -56,7 +58,8 @@ class Verdict(_Record):
     """What the rounds say about one scenario.
 
     Attributes:
-        winner: the backend whose paired differences to every other one exclude zero; None: a tie.
+        winner: the backend whose paired differences to every other one exclude zero; None: a tie, or undecided where
+            nothing could be compared (`ahead` is then empty and `reason` says why).
         ahead: how many times as fast the leading backend is as each other one that counts, by paired rounds.
         leader: the backend with the highest throughput, winner or not; None when no point is without errors.
         reason: in words, where the figures alone do not say it.
@@ -78,11 +81,8 @@ class Summary(_Record):
     decision: str
 
 
-def median_interval(values: Sequence[float], seed: int) -> Interval:
-    """Return the median of the rounds' values and its bootstrap percentile interval."""
-    median = float(np.median(values))
-    if len(values) < 2:
-        return Interval(value=median, low=median, high=median)
+def median_interval(values: Sequence[float], seed: int) -> tuple[float, float]:
+    """Return low and high of the 95 % bootstrap percentile interval of the median of 5 or more values."""
     found = stats.bootstrap(
         (values,),
         np.median,
@@ -91,7 +91,7 @@ def median_interval(values: Sequence[float], seed: int) -> Interval:
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(value=median, low=float(found.low), high=float(found.high))
+    return float(found.low), float(found.high)
 
 
 def speed_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
@@ -132,7 +132,7 @@ def point(windows: Sequence[Window], disagrees: bool, seed: int) -> Point:
         problem = invalid[0]
     elif disagrees:
         problem = "its embeddings are not those of the others"
-    answered = all(window.latencies_ms for window in windows)
+    speeds = [window.images_per_s for window in windows] if all(window.latencies_ms for window in windows) else []
 
     def percentile(q: float) -> float | None:
         return float(np.percentile(latencies, q, method="inverted_cdf")) if len(latencies) else None
@@ -140,7 +140,8 @@ def point(windows: Sequence[Window], disagrees: bool, seed: int) -> Point:
     return Point(
         scenario=windows[0].scenario,
         backend=windows[0].backend,
-        images_per_s=median_interval([window.images_per_s for window in windows], seed) if answered else None,
+        images_per_s=float(np.median(speeds)) if speeds else None,
+        interval=median_interval(speeds, seed) if len(speeds) >= MIN_ROUNDS else None,
         requests=len(latencies),
         failures=failures,
         p50_ms=percentile(50),
@@ -230,9 +231,10 @@ def decide(verdicts: Sequence[Verdict], backends: Sequence[str]) -> tuple[str | 
     total = f"{len(verdicts)} {'scenario' if len(verdicts) == 1 else 'scenarios'}"
     tied = f"{ties} {'is a tie' if ties == 1 else 'are ties'}"
     if not order:
-        reasons = {each.reason for each in verdicts if each.reason}
-        why = f" ({'; '.join(sorted(reasons))})" if reasons else ": the rounds do not separate the backends"
-        return None, f"Tie in all of {total}{why}."
+        reasons = sorted({each.reason for each in verdicts if each.reason})
+        if reasons:
+            return None, f"Undecided: {'; '.join(reasons)}."
+        return None, f"Tie in all {total}: the rounds do not separate the backends."
     first = order[0]
     leaders = [name for name in order if wins[name] == wins[first]]
     if len(leaders) > 1:

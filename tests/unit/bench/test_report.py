@@ -102,19 +102,32 @@ def test_a_skipped_backend_has_its_reason(make_result: MakeResult) -> None:
 def test_an_interrupted_run_says_so_and_names_no_winner(make_result: MakeResult) -> None:
     report = render(make_result({"pytorch": 80, "onnx": 40}, rounds=3, interrupted=True))
     assert "**Interrupted:** 3 of 5 rounds are complete and count." in report
-    assert "3 complete rounds; a winner needs 5" in report
-    assert report.startswith("# CLIP bake-off: a tie\n")
+    assert report.startswith("# CLIP bake-off: undecided\n\n**Undecided: 3 complete rounds; a winner needs 5.**")
+    assert cells(report, "pixels, batch 1")[1] == "undecided"
+    assert "(" not in cells(section(report, "Throughput"), "pixels, batch 1")[1]
 
 
-def test_other_clients_at_work_are_announced(make_result: MakeResult) -> None:
-    result = make_result({"pytorch": 80, "onnx": 40})
-    points = list(result.summary.points)
-    split = points[0].split
-    assert split is not None
-    points[0] = points[0].model_copy(update={"split": split.model_copy(update={"requests": 17})})
-    busy = result.model_copy(update={"summary": result.summary.model_copy(update={"points": tuple(points)})})
-    assert "the server counted 7 more requests than the benchmark sent" in render(busy)
+@pytest.mark.parametrize("failing", [{}, {"pytorch": 1}])
+def test_other_clients_at_work_are_announced_even_where_requests_failed(
+    make_result: MakeResult, failing: dict[str, int]
+) -> None:
+    result = make_result({"pytorch": 80, "onnx": 40}, failing=failing)
     assert "other clients" not in render(result)
+    windows = list(result.windows)
+    at = next(i for i, w in enumerate(windows) if w.backend == "pytorch" and w.scenario.name == "pixels-b1")
+    split = windows[at].split
+    assert split is not None
+    windows[at] = windows[at].model_copy(update={"split": split.model_copy(update={"requests": 9})})
+    assert "the server counted 7 requests that the benchmark did not send" in render(
+        result.model_copy(update={"windows": tuple(windows)})
+    )
+
+
+def test_the_weights_that_were_used_are_named_and_not_only_those_asked_for(make_result: MakeResult) -> None:
+    result = make_result({"pytorch": 80, "onnx": 40})
+    model = {**result.model, "pretrained": "openai", "source": "random"}
+    report = render(result.model_copy(update={"model": model}))
+    assert cells(section(report, "Conditions"), "weights")[1] == "random (asked for: openai)"
 
 
 def test_a_result_survives_its_file(make_result: MakeResult) -> None:
