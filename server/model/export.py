@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch.export import Dim
 
+from server import hardware
 from server.files import atomic_file
 from server.images import prepare
 from server.images.bundled import bundled_photos
@@ -60,7 +61,7 @@ def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> Mode
         with atomic_file(file) as temporary:
             _export_graph(source, temporary)
             progress(f"ONNX: checking {precision.upper()} against PyTorch")
-            _check_graph(temporary, reference, precision)
+            _check_graph(temporary, reference, precision, settings)
         graphs[precision] = Artifact.of(file, home)
     return ModelArtifacts(
         pretrained=settings.pretrained,
@@ -104,11 +105,16 @@ def _export_graph(module: ServingModule, path: Path) -> None:
     program.save(str(path))
 
 
-def _check_graph(path: Path, reference: Reference, precision: Precision) -> None:
+def _check_graph(path: Path, reference: Reference, precision: Precision, settings: Settings) -> None:
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
+    if hardware.resolve(settings).device == "cuda":
+        # Where it will be served; besides, ONNX Runtime's CPU kernels for FP16 are incomplete.
+        onnxruntime.preload_dlls()
+        providers = [("CUDAExecutionProvider", {"use_tf32": 0}), *providers]
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     (embeddings,) = session.run(["embedding"], {"image": reference.pixels})
     agreement = compare(embeddings, reference.embeddings, precision)
     if not agreement.holds:
