@@ -32,9 +32,11 @@ def main() -> None:
         hardware = resolve(settings)
         model = artifacts.require(settings)
         information = model_info(settings, hardware)
+        reference = Reference.load(settings.home.root / model.reference.path)
     except (SettingsError, ModelError) as error:
-        sys.exit(f"bakeoff: failed: {error}")
-    reference = Reference.load(settings.home.root / model.reference.path)
+        sys.exit(str(error))
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
     table = backends(settings)
     board = Board(state_file(settings.bakeoff_home), information, list(table.values()))
     board.publish()

@@ -74,11 +74,13 @@ class EmbeddingService:
             self.statistics[model].record_failure(time.monotonic_ns() - start)
             self._metrics.requests.labels(model, "failure").inc()
             raise
-        images = len(done.embeddings)
-        self.statistics[model].record_success(images, done.queue_ns, done.input_ns, done.infer_ns, done.output_ns)
+        images, total_ns = len(done.embeddings), time.monotonic_ns() - start
+        self.statistics[model].record_success(
+            images, done.queue_ns, done.input_ns, done.infer_ns, done.output_ns, total_ns
+        )
         self._metrics.requests.labels(model, "success").inc()
         self._metrics.images.labels(model).inc(images)
-        self._metrics.duration.labels(model).observe((time.monotonic_ns() - start) / 1e9)
+        self._metrics.duration.labels(model).observe(total_ns / 1e9)
         return done
 
     async def _decode_and_embed(self, files: Sequence[bytes | memoryview], item: str) -> Embedded:
