@@ -1,0 +1,64 @@
+"""The backends give the same embeddings for the same photos, by every way in."""
+
+import numpy as np
+import pytest
+from tritonclient import grpc, http
+
+from server.model.agreement import compare
+from server.model.reference import Reference
+from tests.stack.stack import RunningStack
+
+
+def infer(client, module, model: str, name: str, datatype: str, values: np.ndarray) -> np.ndarray:
+    tensor = module.InferInput(name, list(values.shape), datatype)
+    tensor.set_data_from_numpy(values)
+    return client.infer(model, [tensor]).as_numpy("embedding")
+
+
+def files(reference: Reference) -> np.ndarray:
+    return np.array(reference.files, dtype=np.object_).reshape(-1, 1)
+
+
+def test_pixels(client: http.InferenceServerClient, reference: Reference) -> None:
+    embeddings = infer(client, http, "openclip_vit_b32", "image", "UINT8", reference.pixels)
+    assert compare(embeddings, reference.embeddings, "fp32").holds
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+
+
+def test_encoded(client: http.InferenceServerClient, reference: Reference) -> None:
+    embeddings = infer(client, http, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files(reference))
+    assert compare(embeddings, reference.embeddings, "fp32").holds
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 11])
+def test_each_row_is_its_own_at_any_batch_size(client, reference: Reference, size: int) -> None:
+    embeddings = infer(client, http, "openclip_vit_b32", "image", "UINT8", reference.pixels[:size])
+    np.testing.assert_allclose(embeddings, reference.embeddings[:size], atol=1e-4)
+
+
+def test_grpc(stack: RunningStack, reference: Reference) -> None:
+    with grpc.InferenceServerClient(stack.grpc) as client:
+        pixels = infer(client, grpc, "openclip_vit_b32", "image", "UINT8", reference.pixels)
+        encoded = infer(client, grpc, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files(reference))
+    assert compare(pixels, reference.embeddings, "fp32").holds
+    assert compare(encoded, reference.embeddings, "fp32").holds
+
+
+def test_metadata_is_the_same(stack: RunningStack) -> None:
+    for model in ("openclip_vit_b32", "openclip_vit_b32_encoded"):
+        documents = []
+        for port in stack.ports.values():
+            with http.InferenceServerClient(f"127.0.0.1:{port}") as client:
+                document = client.get_model_metadata(model)
+                documents.append({key: document[key] for key in ("name", "versions", "inputs", "outputs")})
+        assert documents[0] == documents[1]
+
+
+def test_statistics_count_alike(client: http.InferenceServerClient, reference: Reference) -> None:
+    def counts() -> tuple[int, int, int]:
+        entry = client.get_inference_statistics("openclip_vit_b32")["model_stats"][0]
+        return entry["inference_count"], entry["execution_count"], entry["inference_stats"]["success"]["count"]
+
+    before = counts()
+    infer(client, http, "openclip_vit_b32", "image", "UINT8", reference.pixels[:5])
+    assert tuple(after - b for after, b in zip(counts(), before, strict=True)) == (5, 1, 1)

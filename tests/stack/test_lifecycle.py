@@ -1,0 +1,150 @@
+"""Readiness tells the truth: at the start, after every kind of death, and at the end."""
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.stack.stack import RunningStack, start
+
+PROGRAMS = {"pytorch": "server.pytorch", "triton-onnx": "bin/tritonserver", "readiness": "server.gate"}
+
+
+def test_the_start_was_seen_not_ready_before_it_was_ready(stack: RunningStack) -> None:
+    assert stack.codes[0] == 503
+    assert stack.codes[-1] == 200
+    log = stack.log.read_text()
+    for state in ("loading", "warming", "verifying", "ready"):
+        assert f"onnx: {state}" in log
+        assert f"pytorch: {state}" in log
+
+
+def test_the_document_says_everything(stack: RunningStack) -> None:
+    _, document = stack.ready()
+    assert document["since"]
+    assert document["model"]["source"] == "random"
+    tensorrt = document["backends"]["tensorrt"]
+    assert tensorrt["state"] == "ready" or tensorrt["reason"]
+    for name in ("pytorch", "onnx"):
+        backend = document["backends"][name]
+        assert backend["state"] == "ready"
+        assert backend["progress"] == 1
+        assert backend["parity"]["pixels"]["error"] <= backend["parity"]["pixels"]["error_bound"]
+        assert set(backend["timings_s"]) == {"starting", "loading", "warming", "verifying"}
+
+
+def test_the_launchers_line_is_printed_once(stack: RunningStack) -> None:
+    assert stack.log.read_text().splitlines().count("bakeoff: ready") >= 1
+
+
+def test_health_and_status_agree(stack: RunningStack) -> None:
+    assert stack.bakeoff("health").returncode == 0
+    status = stack.bakeoff("status")
+    assert status.returncode == 0
+    assert "pytorch" in status.stdout
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_killed_program_comes_back_without_help(stack: RunningStack, program: str) -> None:
+    stack.wait(200)
+    victim = stack.program(PROGRAMS[program])
+    victim.kill()
+    victim.wait(10)
+    stack.wait(503, 30)
+    stack.wait(200)
+    assert stack.program(PROGRAMS[program]).pid != victim.pid
+    assert stack.bakeoff("health").returncode == 0
+
+
+def test_health_sees_a_stopped_backend_that_the_gate_has_not_seen_yet(stack: RunningStack) -> None:
+    stack.wait(200)
+    gate, triton = stack.program(PROGRAMS["readiness"]), stack.program(PROGRAMS["triton-onnx"])
+    gate.suspend()
+    triton.suspend()
+    try:
+        answer = stack.bakeoff("health")
+    finally:
+        triton.resume()
+        gate.resume()
+    assert answer.returncode == 1
+    assert "onnx" in answer.stderr or "has not reported" in answer.stderr
+    stack.wait(200)
+
+
+def test_memory_of_the_whole_stack(stack: RunningStack) -> None:
+    stack.wait(200)
+    family = [psutil.Process(stack.process.pid), *stack.processes()]
+    assert sum(process.memory_info().rss for process in family) < 6e9
+
+
+def test_a_second_stack_disturbs_nobody(stack: RunningStack, tmp_path) -> None:
+    other = start(tmp_path / "other", stack.shift + 1000, BACKENDS="pytorch")
+    try:
+        other.wait(200)
+        assert stack.ready()[0] == 200
+        family = other.processes()
+        assert other.stop() == 0
+    finally:
+        other.stop()
+    assert stack.ready()[0] == 200
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(stack: RunningStack) -> None:
+    environment = {**stack.environment, "PYTORCH_HTTP_PORT": "39002"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "server.processes.supervisor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert "already runs" in answer.stderr
+    assert stack.ready()[0] == 200
+
+
+def test_taken_ports_stop_the_start(stack: RunningStack, tmp_path) -> None:
+    other = start(tmp_path / "other", stack.shift)
+    assert other.process.wait(60) == 1
+    assert "in use" in other.log.read_text()
+
+
+def test_a_program_that_cannot_start_takes_everything_down(stack: RunningStack, tmp_path) -> None:
+    home = tmp_path / "broken"
+    home.mkdir()
+    document = (stack.home / "model.json").read_text()
+    (home / "model.json").write_text(document)  # describes files that are not there
+    environment = {**stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "39002"}
+    process = subprocess.run(
+        [sys.executable, "-m", "server.processes.supervisor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "ended at every start" in process.stderr
+    assert "Traceback" not in process.stdout
+
+
+def test_an_invalid_setting_stops_the_start(tmp_path) -> None:
+    other = start(tmp_path / "home", 21_000, MAX_BATCH_SIZE="0")
+    assert other.process.wait(60) == 1
+    assert "MAX_BATCH_SIZE='0'" in other.log.read_text()
+
+
+def test_stopping_leaves_nothing_within_the_limit(tmp_path, stack: RunningStack) -> None:
+    other = start(tmp_path / "other", stack.shift + 2000)
+    other.wait(200)
+    family = other.processes()
+    began = time.monotonic()
+    assert other.stop() == 0
+    assert time.monotonic() - began < 10
+    _, alive = psutil.wait_procs(family, timeout=2)
+    assert alive == []

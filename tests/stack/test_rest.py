@@ -1,0 +1,79 @@
+"""The plain REST routes of 8002."""
+
+import base64
+
+import httpx
+import numpy as np
+import pytest
+
+from server.model.reference import Reference
+from tests.stack.stack import RunningStack
+
+
+@pytest.fixture(scope="module")
+def rest(stack: RunningStack):
+    with httpx.Client(base_url=stack.url(), timeout=60) as client:
+        yield client
+
+
+def close(embedding: list[float], expected: np.ndarray) -> bool:
+    return bool(np.allclose(embedding, expected, atol=1e-4))
+
+
+def test_embed_takes_a_raw_body(rest: httpx.Client, reference: Reference) -> None:
+    answer = rest.post("/embed", content=reference.files[0], headers={"Content-Type": "image/jpeg"}).json()
+    assert close(answer["embedding"], reference.embeddings[0])
+    assert answer["model_info"]["source"] == "random"
+    assert answer["model_info"]["embeddings_meaningful"] is False
+
+
+def test_embed_takes_one_form_file(rest: httpx.Client, reference: Reference) -> None:
+    answer = rest.post("/embed", files={"files": reference.files[1]})
+    assert close(answer.json()["embedding"], reference.embeddings[1])
+    assert rest.post("/embed", files=[("files", b"a"), ("files", b"b")]).status_code == 400
+
+
+def test_batch(rest: httpx.Client, reference: Reference) -> None:
+    answer = rest.post("/embed/batch", files=[("files", file) for file in reference.files[:3]]).json()
+    assert answer["count"] == 3
+    assert all(map(close, answer["embeddings"], reference.embeddings))
+
+
+def test_base64_and_data_uri(rest: httpx.Client, reference: Reference) -> None:
+    texts = [base64.b64encode(file).decode() for file in reference.files[:2]]
+    answer = rest.post("/embed/base64", json={"images": [texts[0], f"data:image/jpeg;base64,{texts[1]}"]}).json()
+    assert all(map(close, answer["embeddings"], reference.embeddings))
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "status", "words"),
+    [
+        ("/embed", {"content": b""}, 400, "image[0]: empty"),
+        ("/embed", {"content": b"text"}, 400, "image[0]: not a JPEG, PNG or WebP image"),
+        ("/embed/batch", {"content": b"text"}, 400, "multipart/form-data"),
+        ("/embed/batch", {"files": {"other": b"x"}}, 400, "0 images"),
+        ("/embed/batch", {"files": [("files", b"x")] * 129}, 400, "1 to 128"),
+        ("/embed/base64", {"json": {"images": []}}, 400, "0 images"),
+        ("/embed/base64", {"json": {"images": ["%%%"]}}, 400, "images[0]: not base64"),
+        ("/embed/base64", {"json": {}}, 422, "images"),
+        ("/nothing", {"content": b""}, 404, "Not Found"),
+    ],
+)
+def test_bad_requests_are_answered_in_words(rest: httpx.Client, path: str, request_, status: int, words: str) -> None:
+    answer = rest.post(path, **request_)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+def test_a_body_over_the_limit_is_refused(rest: httpx.Client) -> None:
+    answer = rest.post("/embed", content=b"", headers={"Content-Length": str(2**40)})
+    assert answer.status_code == 413
+
+
+def test_operations(rest: httpx.Client) -> None:
+    assert rest.get("/health").json() == {"status": "alive"}
+    assert rest.get("/healthz").status_code == 200
+    assert rest.get("/gpu-info").json()["device"] in ("cpu", "cuda")
+    assert "bakeoff_requests_total" in rest.get("/metrics").text
+    assert rest.get("/docs").status_code == 200
+    assert rest.get("/openapi.json").json()["info"]["title"]
