@@ -73,10 +73,10 @@ def document(home: Home) -> Path:
 
 
 def read(settings: Settings) -> ModelArtifacts | None:
-    """Return the document, or None when there is none or it is damaged (it is then made again)."""
+    """Return the document, or None when there is none, or it cannot be read (it is then made again)."""
     try:
         return ModelArtifacts.model_validate_json(document(settings.home).read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (OSError, ValidationError):
         return None
 
 

@@ -1,0 +1,86 @@
+"""The whole is ready exactly when every backend is ready or skipped, and at least one is ready."""
+
+import itertools
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from server.backends import backends
+from server.gate.board import Board, State
+from server.gate.document import read_document
+from server.settings import Settings
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    return Board(tmp_path / "ready.json", {"name": "m"}, list(backends(Settings()).values()))
+
+
+def ready(tmp_path: Path) -> bool:
+    return bool(read_document(tmp_path / "ready.json")["ready"])
+
+
+@pytest.mark.parametrize("states", [*itertools.product(("ready", "skipped", "failed", "warming"), repeat=3)])
+def test_ready_is_all_ready_or_skipped_and_one_ready(board: Board, tmp_path: Path, states: tuple[State, ...]) -> None:
+    for name, state in zip(("pytorch", "onnx", "tensorrt"), states, strict=True):
+        board.enter(name, state, "why" if state in ("skipped", "failed") else None)
+    assert ready(tmp_path) == (set(states) <= {"ready", "skipped"} and "ready" in states)
+
+
+def test_every_state_is_published_with_its_time(board: Board, tmp_path: Path) -> None:
+    for state in get_args(State):
+        board.enter("onnx", state)
+        assert read_document(tmp_path / "ready.json")["backends"]["onnx"]["state"] == state
+
+
+def test_a_restart_begins_its_clock_and_parity_anew(board: Board, tmp_path: Path) -> None:
+    board.update("onnx", parity={"pixels": {}})
+    board.enter("onnx", "loading")
+    board.enter("onnx", "ready")
+    entry = read_document(tmp_path / "ready.json")["backends"]["onnx"]
+    assert set(entry["timings_s"]) == {"starting", "loading"}
+    assert entry["progress"] == 1
+    board.enter("onnx", "starting", "it stopped answering")
+    entry = read_document(tmp_path / "ready.json")["backends"]["onnx"]
+    assert entry["timings_s"] == {}
+    assert entry["parity"] is None
+    assert entry["reason"] == "it stopped answering"
+
+
+def test_the_launchers_line_is_printed_when_the_answer_changes(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("pytorch", "onnx"):
+        board.enter(name, "ready")
+    board.enter("tensorrt", "skipped", "no GPU")
+    board.publish()
+    board.enter("onnx", "starting")
+    board.enter("onnx", "failed", "wrong numbers")
+    board.publish()
+    board.enter("onnx", "ready")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("bakeoff: ")]
+    assert lines == ["bakeoff: ready", "bakeoff: failed: onnx: wrong numbers", "bakeoff: ready"]
+
+
+def test_all_skipped_is_a_failure(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("pytorch", "onnx", "tensorrt"):
+        board.enter(name, "skipped", "no GPU")
+    assert not ready(tmp_path)
+    assert "bakeoff: failed: every backend is skipped" in capsys.readouterr().out
+
+
+def test_closing_is_never_ready(board: Board, tmp_path: Path) -> None:
+    for name in ("pytorch", "onnx", "tensorrt"):
+        board.enter(name, "ready")
+    board.publish(closing=True)
+    assert not ready(tmp_path)
+
+
+def test_a_full_disk_does_not_end_the_gate(board: Board, monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("server.gate.board.write_document", full)
+    board.enter("onnx", "loading")
+    assert "No space left on device" in caplog.text

@@ -1,0 +1,47 @@
+"""The readiness document is believed only while its gate lives."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from server.gate.document import STALE_AFTER_S, read_document, write_document
+
+READY = {"ready": True, "since": "2026-01-01T00:00:00+00:00", "model": {}, "backends": {}}
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "ready.json"
+    write_document(file, READY)
+    document = read_document(file)
+    assert document["ready"] is True
+    assert abs(document["updated"] - time.time()) < 5
+    assert [path.name for path in file.parent.iterdir()] == ["ready.json"]
+
+
+def test_a_missing_document_is_not_ready(tmp_path: Path) -> None:
+    document = read_document(tmp_path / "ready.json")
+    assert document["ready"] is False
+    assert document["backends"] == {}
+    assert "not started" in document["note"]
+
+
+def test_a_damaged_document_is_not_ready(tmp_path: Path) -> None:
+    (tmp_path / "ready.json").write_text('{"ready": tr')
+    assert read_document(tmp_path / "ready.json")["ready"] is False
+
+
+def test_a_stale_document_is_not_ready(tmp_path: Path) -> None:
+    file = tmp_path / "ready.json"
+    file.write_text(json.dumps({**READY, "updated": time.time() - STALE_AFTER_S - 1}))
+    document = read_document(file)
+    assert document["ready"] is False
+    assert document["since"] is not None
+    assert "has not reported" in document["note"]
+
+
+def test_the_health_check_imports_nothing_heavy() -> None:
+    code = "import sys, bakeoff.health; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "pydantic", "typer", "rich", "httpx"} & set(modules)

@@ -1,0 +1,82 @@
+"""The model's files are made once, and again when they are damaged or out of date."""
+
+from pathlib import Path
+
+import pytest
+
+from server.model import artifacts, ensure, export
+from server.model.artifacts import Artifact, ModelArtifacts, ModelError
+from server.settings import Settings
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the making, which takes half a minute, by three small files; return what was made."""
+    log: list[str] = []
+
+    def make(settings: Settings, recipe: dict[str, str], _progress: ensure.Progress) -> ModelArtifacts:
+        log.append(settings.pretrained)
+        files = {}
+        for name in ("visual.safetensors", "model.onnx", "reference.npz"):
+            file = settings.home.root / name
+            file.write_bytes(name.encode())
+            files[name] = Artifact.of(file, settings.home)
+        offline = settings.pretrained == "openai"
+        return ModelArtifacts(
+            pretrained=settings.pretrained,
+            source="random",
+            note="could not be downloaded" if offline else None,
+            recipe=recipe,
+            quick_gelu=False,
+            weights=files["visual.safetensors"],
+            onnx={"fp32": files["model.onnx"]},
+            reference=files["reference.npz"],
+        )
+
+    monkeypatch.setattr(export, "make", make)
+    return log
+
+
+def run(home: Path, **settings: object) -> ModelArtifacts:
+    return ensure.ensure_model(Settings(bakeoff_home=home, **{"pretrained": "random", **settings}), lambda _line: None)
+
+
+def test_the_second_time_nothing_is_made(made: list[str], tmp_path: Path) -> None:
+    assert run(tmp_path) == run(tmp_path)
+    assert made == ["random"]
+
+
+@pytest.mark.parametrize("name", ["visual.safetensors", "model.onnx", "reference.npz", "model.json"])
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "changed"])
+def test_damage_is_found_and_mended(made: list[str], tmp_path: Path, name: str, damage: str) -> None:
+    whole = run(tmp_path)
+    file = tmp_path / name
+    if damage == "deleted":
+        file.unlink()
+    elif damage == "truncated":
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        file.write_bytes(b"?" + file.read_bytes()[1:])
+    assert run(tmp_path) == whole
+    assert len(made) == 2
+
+
+def test_another_choice_is_another_export(made: list[str], tmp_path: Path) -> None:
+    run(tmp_path)
+    run(tmp_path, quick_gelu=True)
+    assert len(made) == 2
+
+
+def test_a_makeshift_is_kept_until_the_hub_answers(made: list[str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(ensure, "hub_answers", lambda: False)
+    run(tmp_path, pretrained="openai", pretrained_fallback="random")
+    run(tmp_path, pretrained="openai", pretrained_fallback="random")
+    assert made == ["openai"]
+    monkeypatch.setattr(ensure, "hub_answers", lambda: True)
+    run(tmp_path, pretrained="openai", pretrained_fallback="random")
+    assert made == ["openai", "openai"]
+
+
+def test_what_needs_the_model_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="run `bakeoff export` first"):
+        artifacts.require(Settings(bakeoff_home=tmp_path))
