@@ -1,6 +1,7 @@
 """The plain REST routes of 8002."""
 
 import base64
+from http.client import HTTPConnection
 
 import httpx
 import numpy as np
@@ -65,9 +66,15 @@ def test_bad_requests_are_answered_in_words(rest: httpx.Client, path: str, reque
     assert words in answer.json()["error"]
 
 
-def test_a_body_over_the_limit_is_refused(rest: httpx.Client) -> None:
-    answer = rest.post("/embed", content=b"", headers={"Content-Length": str(2**40)})
-    assert answer.status_code == 413
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(stack: RunningStack) -> None:
+    connection = HTTPConnection("127.0.0.1", stack.ports["pytorch"], timeout=30)
+    connection.putrequest("POST", "/embed")
+    connection.putheader("Content-Length", str(2**40))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert b"MAX_BODY_MB" in answer.read()
+    connection.close()
 
 
 def test_operations(rest: httpx.Client) -> None:

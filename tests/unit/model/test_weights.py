@@ -76,7 +76,7 @@ def test_without_a_network_the_fallback_is_used_and_said() -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_without_a_network_and_a_fallback_it_stops() -> None:
-    with pytest.raises(ModelError, match="could not be downloaded .* set PRETRAINED to a local checkpoint"):
+    with pytest.raises(ModelError, match=r"could not be downloaded .* set PRETRAINED to a local checkpoint"):
         weights.resolve_weights(Settings(pretrained="openai"))
 
 
