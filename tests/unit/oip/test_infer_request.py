@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oip_messages import ENCODED, IMAGE_BYTES, PIXELS, any_model, elements, file_input, image_input, message
 
 from server.oip.datatypes import NUMERIC
 from server.oip.errors import InferenceError
 from server.oip.model import ModelSpec, TensorSpec
 from server.oip.request import RequestedOutput, parse_request
+from tests.unit.oip.oip_messages import (
+    ENCODED,
+    IMAGE_BYTES,
+    PIXELS,
+    any_model,
+    elements,
+    file_input,
+    image_input,
+    message,
+)
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224), np.uint8)
 DEFAULT_OUTPUT = (RequestedOutput("embedding", False),)

@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from oip_messages import PIXELS
 
 from server.oip.errors import InferenceError
 from server.oip.model import ModelSpec, TensorSpec
 from server.oip.request import InferRequest, RequestedOutput
 from server.oip.response import encode_response
+from tests.unit.oip.oip_messages import PIXELS
 
 EMBEDDINGS = np.arange(1024, dtype=np.float32).reshape(2, 512)
 

@@ -1,7 +1,7 @@
 import pytest
-from oip_messages import ENCODED, PIXELS
 
 from server.oip.model import ModelSpec, TensorSpec, metadata, server_metadata
+from tests.unit.oip.oip_messages import ENCODED, PIXELS
 
 
 def test_metadata_of_the_pixel_model() -> None:

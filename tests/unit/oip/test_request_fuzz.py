@@ -5,11 +5,11 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from oip_messages import ENCODED, PIXELS, any_model, elements
 
 from server.oip.errors import InferenceError
 from server.oip.model import ModelSpec
 from server.oip.request import InferRequest, parse_request
+from tests.unit.oip.oip_messages import ENCODED, PIXELS, any_model, elements
 
 SPECS = (PIXELS, ENCODED, any_model("UINT8", (2,)), any_model("FP32"), any_model("BYTES"))
 

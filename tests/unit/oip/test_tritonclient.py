@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from oip_messages import ENCODED, PIXELS, any_model
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
 from server.oip.datatypes import NUMERIC
 from server.oip.request import RequestedOutput, parse_request
 from server.oip.response import encode_response
+from tests.unit.oip.oip_messages import ENCODED, PIXELS, any_model
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
