@@ -12,7 +12,16 @@ from typing import Any
 import httpx
 import psutil
 
+from server.hardware import resolve
+from server.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
+PRECISION = resolve(Settings()).precision
+"""Of the stack under test: FP16 where there is a GPU."""
+
+ROW_TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3}[PRECISION]
+"""Between the elements of one embedding and its FP32 reference."""
+
 READY_TIMEOUT_S = 240
 STOP_TIMEOUT_S = 20
 

@@ -6,7 +6,7 @@ from tritonclient import grpc, http
 
 from server.model.agreement import compare
 from server.model.reference import Reference
-from tests.stack.stack import RunningStack
+from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack
 
 
 def infer(client, module, model: str, name: str, datatype: str, values: np.ndarray) -> np.ndarray:
@@ -21,27 +21,27 @@ def files(reference: Reference) -> np.ndarray:
 
 def test_pixels(client: http.InferenceServerClient, reference: Reference) -> None:
     embeddings = infer(client, http, "openclip_vit_b32", "image", "UINT8", reference.pixels)
-    assert compare(embeddings, reference.embeddings, "fp32").holds
+    assert compare(embeddings, reference.embeddings, PRECISION).holds
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
 def test_encoded(client: http.InferenceServerClient, reference: Reference) -> None:
     embeddings = infer(client, http, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files(reference))
-    assert compare(embeddings, reference.embeddings, "fp32").holds
+    assert compare(embeddings, reference.embeddings, PRECISION).holds
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 11])
 def test_each_row_is_its_own_at_any_batch_size(client, reference: Reference, size: int) -> None:
     embeddings = infer(client, http, "openclip_vit_b32", "image", "UINT8", reference.pixels[:size])
-    np.testing.assert_allclose(embeddings, reference.embeddings[:size], atol=1e-4)
+    np.testing.assert_allclose(embeddings, reference.embeddings[:size], atol=ROW_TOLERANCE)
 
 
 def test_grpc(stack: RunningStack, reference: Reference) -> None:
     with grpc.InferenceServerClient(stack.grpc) as client:
         pixels = infer(client, grpc, "openclip_vit_b32", "image", "UINT8", reference.pixels)
         encoded = infer(client, grpc, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files(reference))
-    assert compare(pixels, reference.embeddings, "fp32").holds
-    assert compare(encoded, reference.embeddings, "fp32").holds
+    assert compare(pixels, reference.embeddings, PRECISION).holds
+    assert compare(encoded, reference.embeddings, PRECISION).holds
 
 
 def test_metadata_is_the_same(stack: RunningStack) -> None:

@@ -13,7 +13,7 @@ from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 from server.model.reference import Reference
-from tests.stack.stack import RunningStack
+from tests.stack.stack import ROW_TOLERANCE, RunningStack
 from tests.stack.test_agreement import infer
 
 ENCODED = "openclip_vit_b32_encoded"
@@ -174,7 +174,7 @@ def test_good_requests_beside_bad_ones_are_not_disturbed(
                     infer(client, http, ENCODED, "encoded_image", "BYTES", elements(b"not an image"))
             else:
                 embedding = infer(client, http, ENCODED, "encoded_image", "BYTES", elements(reference.files[row]))
-                np.testing.assert_allclose(embedding[0], reference.embeddings[row], atol=1e-4)
+                np.testing.assert_allclose(embedding[0], reference.embeddings[row], atol=ROW_TOLERANCE)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(36)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from server.model.reference import Reference
-from tests.stack.stack import RunningStack
+from tests.stack.stack import ROW_TOLERANCE, RunningStack
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def rest(stack: RunningStack):
 
 
 def close(embedding: list[float], expected: np.ndarray) -> bool:
-    return bool(np.allclose(embedding, expected, atol=1e-4))
+    return bool(np.allclose(embedding, expected, atol=ROW_TOLERANCE))
 
 
 def test_embed_takes_a_raw_body(rest: httpx.Client, reference: Reference) -> None:

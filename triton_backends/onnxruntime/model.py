@@ -45,15 +45,9 @@ class TritonPythonModel:
 
     def execute(self, requests):
         """Run all requests of the batch at once and give each its rows."""
-        sizes = []
-        columns = {name: [] for name in self._inputs}
-        for request in requests:
-            tensors = [pb_utils.get_input_tensor_by_name(request, name) for name in self._inputs]
-            for name, tensor in zip(self._inputs, tensors):
-                columns[name].append(tensor.as_numpy())
-            sizes.append(len(columns[self._inputs[0]][-1]))
-        feeds = {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in columns.items()}
-        results = self._run(feeds)
+        columns = [[pb_utils.get_input_tensor_by_name(request, name) for request in requests] for name in self._inputs]
+        sizes = [tensor.shape()[0] for tensor in columns[0]]
+        results = self._run_on_gpu(columns) if self._on_gpu else self._run_on_cpu(columns)
         responses, row = [], 0
         for size in sizes:
             tensors = [
@@ -64,14 +58,31 @@ class TritonPythonModel:
             row += size
         return responses
 
-    def _run(self, feeds):
-        if not self._on_gpu:
-            return self._session.run(self._outputs, feeds)
+    def _run_on_cpu(self, columns):
+        feeds = {name: _joined([tensor.as_numpy() for tensor in column]) for name, column in zip(self._inputs, columns)}
+        return self._session.run(self._outputs, feeds)
+
+    def _run_on_gpu(self, columns):
         binding = self._session.io_binding()
-        for name, values in feeds.items():
-            on_device = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values), "cuda", self._device_id)
-            binding.bind_ortvalue_input(name, on_device)
+        values = [self._on_device(column) for column in columns]  # held until the run is over
+        for name, value in zip(self._inputs, values):
+            binding.bind_ortvalue_input(name, value)
         for name in self._outputs:
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
+
+    def _on_device(self, column):
+        """Return one input of the batch as a value on the GPU: a lone tensor that is there already is not copied."""
+        if len(column) == 1 and not column[0].is_cpu():
+            return onnxruntime.OrtValue.from_dlpack(column[0].to_dlpack())
+        joined = _joined([_on_host(tensor) for tensor in column])
+        return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(joined), "cuda", self._device_id)
+
+
+def _on_host(tensor):
+    return tensor.as_numpy() if tensor.is_cpu() else onnxruntime.OrtValue.from_dlpack(tensor.to_dlpack()).numpy()
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
