@@ -100,8 +100,8 @@ def read_counters(document: Mapping[str, Any]) -> Counters:
 def split_between(before: Mapping[str, Counters], after: Mapping[str, Counters], model: str) -> Split | None:
     """Return the mean split per request of `model` between two readings, or None when it answered nothing in between.
 
-    An ensemble has no time of its own in its parts' sense (its queue and compute counters stay 0), so its split is the
-    sum over the composing models, each per request of its own; the total is the ensemble's.
+    An ensemble's own queue counter leaves out the time that requests wait for its parts, so its split is the sum over
+    the composing models, each per request of its own; the total is the ensemble's.
 
     Raises:
         CountersResetError: the server was restarted in between.
