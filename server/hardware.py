@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import psutil
 import pynvml
 
-from server.settings import Settings, SettingsError
+from server.settings import Precision, Settings, SettingsError
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Hardware:
-    """The resolved choice: device and precision of all backends, and how many threads each may use."""
+    """The resolved choice: device and precision of all backends, and how many threads and processes each may use."""
 
     device: Literal["cuda", "cpu"]
-    precision: Literal["fp16", "fp32"]
+    precision: Precision
+    decode: Literal["gpu", "cpu"]
     threads: int
+    http_workers: int
     decode_workers: int
     warmup_max_batch: int
     gpus: tuple[Gpu, ...]
@@ -72,7 +75,8 @@ def resolve(settings: Settings) -> Hardware:
     """Decide what `auto` and 0 mean on this machine.
 
     Raises:
-        SettingsError: `DEVICE=cuda` without a GPU, or `PRECISION=fp16` on a CPU, which no backend computes well.
+        SettingsError: `DEVICE=cuda` or `DECODE=gpu` without a GPU, or a precision that this device or one of the
+            enabled backends does not compute well.
     """
     found = gpus()
     if settings.device == "cuda" and not found:
@@ -80,17 +84,44 @@ def resolve(settings: Settings) -> Hardware:
             "DEVICE='cuda': the NVIDIA driver reports no GPU; start the container with `--gpus all`, or set DEVICE=cpu"
         )
     device: Literal["cuda", "cpu"] = "cuda" if found and settings.device != "cpu" else "cpu"
-    if device == "cpu" and settings.precision == "fp16":
-        raise SettingsError("PRECISION='fp16': needs a GPU; on a CPU set PRECISION=fp32 or leave it at auto")
     on_gpu = device == "cuda"
+    if settings.decode == "gpu" and not on_gpu:
+        raise SettingsError("DECODE='gpu': needs a GPU; on a CPU set DECODE=cpu or leave it at auto")
     cores = available_cores()
     return Hardware(
         device=device,
-        precision=("fp16" if on_gpu else "fp32") if settings.precision == "auto" else settings.precision,
+        precision=_precision(settings, on_gpu),
+        decode="gpu" if on_gpu and settings.decode != "cpu" else "cpu",
         threads=settings.cpu_threads or cores,
+        http_workers=settings.http_workers or (min(max(cores // 2, 1), 8) if on_gpu else 1),
         decode_workers=settings.decode_workers or min(cores, 8),
         warmup_max_batch=min(
             settings.max_batch_size, settings.warmup_max_batch or (settings.max_batch_size if on_gpu else 16)
         ),
         gpus=found,
     )
+
+
+def _precision(settings: Settings, on_gpu: bool) -> Precision:
+    alone = settings.backends == ("pytorch",)
+    wanted = settings.precision
+    if wanted == "auto":
+        if on_gpu:
+            return "fp16"
+        return "bf16" if alone and cpu_computes_bf16() else "fp32"
+    if wanted in ("fp16", "tf32") and not on_gpu:
+        raise SettingsError(f"PRECISION={wanted!r}: needs a GPU; on a CPU set PRECISION=fp32 or leave it at auto")
+    if wanted == "bf16" and not alone:
+        raise SettingsError(
+            "PRECISION='bf16': only the PyTorch server computes BF16; set BACKENDS=pytorch as well, or another precision"
+        )
+    return wanted
+
+
+def cpu_computes_bf16() -> bool:
+    """Tell whether the processor multiplies BF16 matrices in hardware (AVX-512 BF16 or AMX)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

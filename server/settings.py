@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.home import ENV_FILE, bakeoff_home
 
+Precision = Literal["fp16", "bf16", "tf32", "fp32"]
 BackendName = Literal["pytorch", "onnx", "tensorrt"]
 BACKEND_NAMES: tuple[BackendName, ...] = ("pytorch", "onnx", "tensorrt")
 
@@ -54,8 +55,13 @@ class Settings(BaseSettings):
         description="the activation of a checkpoint given by its path (OpenAI's weights need it); tags know their own",
     )
     device: Literal["auto", "cuda", "cpu"] = Field("auto", description="`auto` takes the GPU when there is one")
-    precision: Literal["auto", "fp16", "fp32"] = Field(
-        "auto", description="arithmetic of all backends alike; `auto` is FP16 on a GPU and FP32 on a CPU"
+    precision: Literal["auto"] | Precision = Field(
+        "auto",
+        description="arithmetic of all backends alike; `auto` is FP16 on a GPU, and on a CPU FP32, or BF16 where the "
+        "processor has it and `BACKENDS=pytorch`, the only one that computes it. `tf32` is a GPU's shortened FP32",
+    )
+    decode: Literal["auto", "gpu", "cpu"] = Field(
+        "auto", description="where the PyTorch server decodes JPEG files; `auto` takes the GPU when there is one"
     )
 
     max_batch_size: int = Field(128, ge=1, le=1024, description="most images in one request and in one batch")
@@ -70,6 +76,15 @@ class Settings(BaseSettings):
     )
     max_megapixels: float = Field(
         100.0, gt=0, le=1000, description="largest image accepted, in million pixels, against decompression bombs"
+    )
+    http_workers: int = Field(
+        0, ge=0, le=64, description="HTTP processes on 8002; 0 is 1 on a CPU and half the cores, at most 8, on a GPU"
+    )
+    max_queue_images: int = Field(
+        1024, ge=1, le=1_000_000, description="images that may wait on 8002 before new requests are answered 503"
+    )
+    request_timeout_s: float = Field(
+        60, gt=0, le=3600, description="seconds after which a request on 8002 that has no answer yet is answered 504"
     )
     max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
 

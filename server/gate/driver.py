@@ -81,7 +81,13 @@ class Driver:
             self._board.enter(name, "warming")
             warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
             self._board.enter(name, "verifying")
-            agreement = verify(client, self._reference, largest, self._hardware.precision)
+            agreement = verify(
+                client,
+                self._reference,
+                largest,
+                self._hardware.precision,
+                decodes_on_gpu=self._backend.repository is None and self._hardware.decode == "gpu",
+            )
         parity = {
             kind: {"error": result.error, "error_bound": result.error_bound, "cosine": result.cosine}
             for kind, result in agreement.items()

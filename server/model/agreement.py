@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.model.artifacts import Precision
+from server.settings import Precision
 
-ERROR_BOUND: dict[Precision, float] = {"fp16": 0.02, "fp32": 0.001}
+ERROR_BOUND: dict[Precision, float] = {"fp16": 0.02, "bf16": 0.02, "tf32": 0.02, "fp32": 0.001}
 COSINE_BOUND = 0.999
 
 
@@ -40,6 +40,8 @@ class Agreement:
 
 def compare(embeddings: npt.NDArray[np.float32], reference: npt.NDArray[np.float32], precision: Precision) -> Agreement:
     """Compare `embeddings` with `reference`, both FP32 `[n, 512]` for the same n >= 2 photos.
+
+    `precision` decides what counts as agreement. The 0.02 of FP16 also holds where a GPU has decoded the photos.
 
     Raises:
         ValueError: the shapes differ, or fewer than two photos were given.

@@ -9,7 +9,8 @@ from server import hardware
 from server.files import sha256, write_atomic
 from server.settings import Home, Settings
 
-Precision = Literal["fp16", "fp32"]
+GraphPrecision = Literal["fp16", "fp32"]
+"""Of the weights in an exported graph; TF32 is computed with the FP32 graph."""
 
 
 class ModelError(RuntimeError):
@@ -58,7 +59,7 @@ class ModelArtifacts(BaseModel):
     recipe: dict[str, str]
     quick_gelu: bool
     weights: Artifact
-    onnx: dict[Precision, Artifact]
+    onnx: dict[GraphPrecision, Artifact]
     reference: Artifact
 
     @property
@@ -103,7 +104,7 @@ def onnx_file(settings: Settings) -> Path:
     Raises:
         ModelError: nothing has been exported for this precision.
     """
-    precision = hardware.resolve(settings).precision
+    precision: GraphPrecision = "fp16" if hardware.resolve(settings).precision == "fp16" else "fp32"
     artifact = require(settings).onnx.get(precision)
     if artifact is None:
         raise ModelError(f"no {precision.upper()} export in {settings.home.root}; run `bakeoff export` again")

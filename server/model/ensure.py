@@ -13,7 +13,7 @@ from server import hardware
 from server.files import sha256
 from server.images.bundled import bundled_photos
 from server.model import artifacts
-from server.model.artifacts import ModelArtifacts, Precision
+from server.model.artifacts import GraphPrecision, ModelArtifacts
 from server.model.hub import hub_answers
 from server.settings import Settings
 
@@ -52,7 +52,7 @@ def ensure_model(settings: Settings, progress: Progress) -> ModelArtifacts:
         return made
 
 
-def precisions(settings: Settings) -> tuple[Precision, ...]:
+def precisions(settings: Settings) -> tuple[GraphPrecision, ...]:
     """Return the precisions to export on this machine."""
     return ("fp32", "fp16") if hardware.resolve(settings).device == "cuda" else ("fp32",)
 

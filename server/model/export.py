@@ -15,7 +15,7 @@ from server.files import atomic_file
 from server.images import prepare
 from server.images.bundled import bundled_photos
 from server.model.agreement import compare
-from server.model.artifacts import Artifact, ModelArtifacts, ModelError, Precision
+from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts, ModelError
 from server.model.ensure import OPSET, Progress, precisions
 from server.model.module import ServingModule, load_module
 from server.model.reference import Reference
@@ -52,12 +52,13 @@ def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> Mode
     with atomic_file(reference_file) as temporary:
         reference.save(temporary)
 
-    graphs: dict[Precision, Artifact] = {}
+    graphs: dict[GraphPrecision, Artifact] = {}
     for precision in precisions(settings):
         progress(f"ONNX: exporting {precision.upper()}")
         file = home.onnx / f"openclip_vit_b32.{precision}.onnx"
-        half = precision == "fp16"
-        source = load_module(weights_file, quick_gelu=weights.quick_gelu, half=True) if half else module
+        source = module
+        if precision == "fp16":
+            source = load_module(weights_file, quick_gelu=weights.quick_gelu, dtype=torch.float16)
         with atomic_file(file) as temporary:
             _export_graph(source, temporary)
             progress(f"ONNX: checking {precision.upper()} against PyTorch")
@@ -105,7 +106,7 @@ def _export_graph(module: ServingModule, path: Path) -> None:
     program.save(str(path))
 
 
-def _check_graph(path: Path, reference: Reference, precision: Precision, settings: Settings) -> None:
+def _check_graph(path: Path, reference: Reference, precision: GraphPrecision, settings: Settings) -> None:
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

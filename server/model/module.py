@@ -46,18 +46,16 @@ class ServingModule(nn.Module):
         return unit
 
 
-def load_module(weights: Path, *, quick_gelu: bool, half: bool = False) -> ServingModule:
+def load_module(weights: Path, *, quick_gelu: bool, dtype: torch.dtype = torch.float32) -> ServingModule:
     """Build the serving module from a visual tower's saved state, on the CPU, ready for inference.
 
     Args:
         weights: a safetensors file as `bakeoff export` writes it.
         quick_gelu: the activation that the weights were trained with.
-        half: compute the tower in FP16.
+        dtype: what the tower is computed in.
     """
     # On the meta device the text tower and the random initialisation cost neither memory nor time.
     with torch.device("meta"):
         visual = open_clip.create_model(ARCHITECTURE, force_quick_gelu=quick_gelu, device="meta").visual
     visual.load_state_dict(load_file(weights), strict=True, assign=True)
-    if half:
-        visual = visual.half()
-    return ServingModule(visual).eval().requires_grad_(False)
+    return ServingModule(visual.to(dtype)).eval().requires_grad_(False)

@@ -2,60 +2,42 @@
 
 Requests and executions are counted apart, as there: with dynamic batching one execution answers several requests, and
 each of these books the whole execution's times as its own. Durations are cumulative nanoseconds and never go down.
+
+The counters are cells of a table that several processes may share: each process adds to a row of its own, so that none
+waits for another, and a snapshot is the sum of the rows.
 """
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 
-@dataclass
-class _Duration:
-    count: int = 0
-    ns: int = 0
+Table = npt.NDArray[np.int64]
 
-    def add(self, ns: int) -> None:
-        self.count += 1
-        self.ns += ns
-
-    def document(self) -> dict[str, int]:
-        return {"count": self.count, "ns": self.ns}
+LAST_INFERENCE, INFERENCES = 0, 1
+DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+_DURATION = {name: 2 + 2 * index for index, name in enumerate(DURATIONS)}  # cells of the count and of the ns after it
+_BATCHES = 2 + 2 * len(DURATIONS)
+_BATCH_CELLS = 4  # of each batch size: the count, and the ns of input, infer and output
 
 
-@dataclass
-class _Compute:
-    input: _Duration = field(default_factory=_Duration)
-    infer: _Duration = field(default_factory=_Duration)
-    output: _Duration = field(default_factory=_Duration)
-
-    def add(self, input_ns: int, infer_ns: int, output_ns: int) -> None:
-        self.input.add(input_ns)
-        self.infer.add(infer_ns)
-        self.output.add(output_ns)
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "compute_input": self.input.document(),
-            "compute_infer": self.infer.document(),
-            "compute_output": self.output.document(),
-        }
+def cells(max_batch_size: int) -> int:
+    """Return how many cells a row has for one model."""
+    return _BATCHES + max_batch_size * _BATCH_CELLS
 
 
 class ModelStatistics:
     """The counters of one version of one model; every method may be called from any thread."""
 
-    def __init__(self, name: str, version: str) -> None:
+    def __init__(self, name: str, version: str, table: Table, row: int) -> None:
+        """Use `table`, INT64 `[processes, cells(max_batch_size)]`, of which this process writes `row`."""
         self._name = name
         self._version = version
+        self._table = table
+        self._own = table[row]
         self._lock = threading.Lock()
-        self._last_inference_ms = 0
-        self._inferences = 0
-        self._success = _Duration()
-        self._fail = _Duration()
-        self._queue = _Duration()
-        self._compute = _Compute()
-        self._batches: dict[int, _Compute] = {}
 
     def record_success(
         self,
@@ -80,48 +62,66 @@ class ModelStatistics:
             total_ns = queue_ns + compute_input_ns + compute_infer_ns + compute_output_ns
         now_ms = _now_ms()
         with self._lock:
-            self._inferences += batch
-            self._success.add(total_ns)
-            self._queue.add(queue_ns)
-            self._compute.add(compute_input_ns, compute_infer_ns, compute_output_ns)
-            self._last_inference_ms = max(self._last_inference_ms, now_ms)
+            self._own[INFERENCES] += batch
+            self._add("success", total_ns)
+            self._add("queue", queue_ns)
+            self._add("compute_input", compute_input_ns)
+            self._add("compute_infer", compute_infer_ns)
+            self._add("compute_output", compute_output_ns)
+            self._own[LAST_INFERENCE] = max(self._own[LAST_INFERENCE], now_ms)
 
     def record_failure(self, ns: int) -> None:
         """Count a request that failed `ns` after its arrival; like Triton's, it adds to nothing else."""
         with self._lock:
-            self._fail.add(ns)
+            self._add("fail", ns)
 
     def record_execution(self, batch_size: int, input_ns: int, infer_ns: int, output_ns: int) -> None:
         """Count one run of the model on `batch_size` items, whichever requests they came from."""
         now_ms = _now_ms()
+        first = _BATCHES + (batch_size - 1) * _BATCH_CELLS
         with self._lock:
-            self._batches.setdefault(batch_size, _Compute()).add(input_ns, infer_ns, output_ns)
-            self._last_inference_ms = max(self._last_inference_ms, now_ms)
+            self._own[first : first + _BATCH_CELLS] += (1, input_ns, infer_ns, output_ns)
+            self._own[LAST_INFERENCE] = max(self._own[LAST_INFERENCE], now_ms)
 
     def snapshot(self) -> dict[str, Any]:
         """Return this model's entry of `model_stats` in the answer of `GET /v2/models/<name>/stats`."""
-        nothing = _Duration().document()  # no response cache
+        nothing = {"count": 0, "ns": 0}  # no response cache
         with self._lock:
-            return {
-                "name": self._name,
-                "version": self._version,
-                "last_inference": self._last_inference_ms,
-                "inference_count": self._inferences,
-                "execution_count": sum(batch.infer.count for batch in self._batches.values()),
-                "inference_stats": {
-                    "success": self._success.document(),
-                    "fail": self._fail.document(),
-                    "queue": self._queue.document(),
-                    **self._compute.document(),
-                    "cache_hit": dict(nothing),
-                    "cache_miss": dict(nothing),
-                },
-                "response_stats": {},
-                "batch_stats": [
-                    {"batch_size": size, **self._batches[size].document()} for size in sorted(self._batches)
-                ],
-                "memory_usage": [],
-            }
+            sums: list[int] = self._table.sum(axis=0).tolist()
+            last = int(self._table[:, LAST_INFERENCE].max())
+        batches = [
+            (size, sums[first : first + _BATCH_CELLS])
+            for size, first in enumerate(range(_BATCHES, len(sums), _BATCH_CELLS), start=1)
+            if sums[first]
+        ]
+        return {
+            "name": self._name,
+            "version": self._version,
+            "last_inference": last,
+            "inference_count": sums[INFERENCES],
+            "execution_count": sum(batch[0] for _, batch in batches),
+            "inference_stats": {
+                **{name: {"count": sums[cell], "ns": sums[cell + 1]} for name, cell in _DURATION.items()},
+                "cache_hit": dict(nothing),
+                "cache_miss": dict(nothing),
+            },
+            "response_stats": {},
+            "batch_stats": [
+                {
+                    "batch_size": size,
+                    "compute_input": {"count": count, "ns": input_ns},
+                    "compute_infer": {"count": count, "ns": infer_ns},
+                    "compute_output": {"count": count, "ns": output_ns},
+                }
+                for size, (count, input_ns, infer_ns, output_ns) in batches
+            ],
+            "memory_usage": [],
+        }
+
+    def _add(self, duration: str, ns: int) -> None:
+        cell = _DURATION[duration]
+        self._own[cell] += 1
+        self._own[cell + 1] += ns
 
 
 def _now_ms() -> int:

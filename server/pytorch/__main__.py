@@ -1,42 +1,27 @@
-"""`python -m server.pytorch`: serve port 8002 until SIGTERM."""
+"""`python -m server.pytorch`: port 8002. Starts the engines and the HTTP workers, and ends when one of them does."""
 
+import asyncio
 import sys
-
-import uvicorn
 
 from server import logs
 from server.hardware import resolve
+from server.model import artifacts
 from server.model.artifacts import ModelError
-from server.pytorch.app import create_app
+from server.pytorch.family import Family
 from server.settings import SettingsError, load_settings
-
-DRAIN_SHARE = 0.7
-"""Part of STOP_TIMEOUT in which requests in flight may finish; the rest is for the threads and the process to end."""
 
 
 def main() -> None:
-    """Start the server; the exit status is 1 when the model could not be loaded."""
+    """Run until SIGTERM; the exit status is 1 when a process ended that should not have."""
     try:
         settings = load_settings()
-        hardware = resolve(settings)
         logs.configure(settings.log_level)
-        app = create_app(settings, hardware)
-    except (SettingsError, ModelError) as error:
+        hardware = resolve(settings)
+        artifacts.require(settings)
+        family = Family(settings, hardware)
+    except (SettingsError, ModelError, OSError) as error:
         sys.exit(str(error))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.pytorch_http_port,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=max(1, int(settings.stop_timeout * DRAIN_SHARE)),
-            timeout_keep_alive=75,
-        )
-    )
-    server.run()
-    if app.state.context.lifecycle.error or not server.started:
-        sys.exit(1)
+    sys.exit(asyncio.run(family.run()))
 
 
 main()

@@ -1,57 +1,61 @@
-"""The FastAPI application on port 8002."""
+"""The FastAPI application on port 8002, as each worker runs it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 
 from server.hardware import Hardware
 from server.model.info import model_info
 from server.oip.spec import model_specs
+from server.oip.statistics import ModelStatistics
 from server.pytorch import errors
 from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
-from server.pytorch.lifecycle import Lifecycle
+from server.pytorch.engines import Engines
 from server.pytorch.metrics import Metrics
 from server.pytorch.routes import oip, operations, rest
+from server.pytorch.service import EmbeddingService
 from server.settings import Settings
 
 MIB = 2**20
 
 
-def create_app(settings: Settings, hardware: Hardware) -> FastAPI:
-    """Build the application; the model is loaded in the background once it has started.
+def create_app(
+    settings: Settings, hardware: Hardware, engines: Engines, statistics: dict[str, ModelStatistics]
+) -> FastAPI:
+    """Build the application; it answers from the start, and embeds once the engines have loaded.
 
     Raises:
         ModelError: nothing has been exported.
     """
     metrics = Metrics()
-
-    def load() -> Any:
-        from server.pytorch.service import load_service  # imports torch, which takes seconds
-
-        return load_service(settings, hardware, metrics)
-
-    lifecycle = Lifecycle(load)
+    metrics.gauge("bakeoff_outstanding_images", "Images that wait or are computed", lambda: engines.outstanding)
+    service = EmbeddingService(
+        engines,
+        max_pixels=int(settings.max_megapixels * 1e6),
+        decode_workers=-(-hardware.decode_workers // hardware.http_workers),
+        statistics=statistics,
+        metrics=metrics,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(lifecycle.start())
+        engines.start()
         yield
-        await loading
-        await lifecycle.stop()
+        service.stop()
+        engines.close()
 
     app = FastAPI(title="clip-bakeoff: PyTorch backend", version=version("clip-bakeoff"), lifespan=lifespan)
     app.state.context = Context(
         settings=settings,
         hardware=hardware,
-        lifecycle=lifecycle,
+        engines=engines,
+        service=service,
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
-        model_info=model_info(settings, hardware),
+        described=model_info(settings, hardware),
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)

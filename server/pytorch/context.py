@@ -7,26 +7,41 @@ from fastapi import Request
 
 from server.hardware import Hardware
 from server.oip.model import ModelSpec
-from server.pytorch.lifecycle import Lifecycle
+from server.pytorch.engines import Engines
 from server.pytorch.metrics import Metrics
+from server.pytorch.service import EmbeddingService
 from server.settings import Settings
 
 
 @dataclass(frozen=True)
 class Context:
-    """The server's parts.
+    """The worker's parts.
 
     Attributes:
-        model_info: what this server says of its model in `/model-info` and beside every REST answer.
+        described: what the settings say of the model.
         specs: the served models by name, for the Open Inference Protocol.
     """
 
     settings: Settings
     hardware: Hardware
-    lifecycle: Lifecycle
+    engines: Engines
+    service: EmbeddingService
     metrics: Metrics
     specs: dict[str, ModelSpec]
-    model_info: dict[str, Any]
+    described: dict[str, Any]
+
+    @property
+    def loaded(self) -> bool:
+        """True when requests can be served."""
+        return self.engines.loaded is not None
+
+    @property
+    def model_info(self) -> dict[str, Any]:
+        """What this server says of its model in `/model-info` and beside every REST answer."""
+        loaded = self.engines.loaded
+        if loaded is None:
+            return self.described
+        return {**self.described, "precision": loaded.precision, "decode": loaded.decode}
 
 
 def context(request: Request) -> Context:

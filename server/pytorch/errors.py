@@ -9,8 +9,13 @@ from starlette.exceptions import HTTPException
 
 from server.images import ImageError
 from server.oip.errors import InferenceError
+from server.pytorch.ipc.arena import ArenaFull
+from server.pytorch.waiting import ClientGone, DeadlineExceeded
 
 RETRY_AFTER_S = "2"
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's code for an answer that nobody reads; it ends up in logs only."""
 
 log = logging.getLogger("bakeoff.pytorch")
 
@@ -42,6 +47,15 @@ def install(app: FastAPI) -> None:
     async def not_ready(_: Request, error: Exception) -> JSONResponse:
         return answer(503, str(error))
 
+    async def arena_full(_: Request, __: Exception) -> JSONResponse:
+        return answer(503, "too many large requests are waiting already; try again")
+
+    async def too_late(_: Request, error: Exception) -> JSONResponse:
+        return answer(504, str(error))
+
+    async def gone(_: Request, __: Exception) -> JSONResponse:
+        return answer(CLIENT_CLOSED_REQUEST, "the client closed the connection")
+
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         return answer(error.status_code, str(error.detail))
@@ -60,6 +74,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRequest, image)
     app.add_exception_handler(InferenceError, inference)
     app.add_exception_handler(NotReady, not_ready)
+    app.add_exception_handler(ArenaFull, arena_full)
+    app.add_exception_handler(DeadlineExceeded, too_late)
+    app.add_exception_handler(ClientGone, gone)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, unexpected)

@@ -1,30 +1,65 @@
-"""Prometheus metrics of the PyTorch server."""
+"""Prometheus metrics of the PyTorch server, merged over its processes by prometheus_client's multiprocess mode.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+That mode is on where the environment names a folder, `PROMETHEUS_MULTIPROC_DIR`, before prometheus_client is imported;
+the parent process sets it for its children.
+"""
 
+import os
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """The server's own counters, in a registry of their own so that a second server in one process has its own."""
+    """This process's own counters."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self._own = CollectorRegistry()
         self.requests = Counter(
-            "bakeoff_requests", "Requests by model and outcome", ("model", "outcome"), registry=self.registry
+            "bakeoff_requests", "Requests by model and outcome", ("model", "outcome"), registry=self._own
         )
-        self.images = Counter("bakeoff_images", "Images embedded", ("model",), registry=self.registry)
+        self.images = Counter("bakeoff_images", "Images embedded", ("model",), registry=self._own)
         self.duration = Histogram(
             "bakeoff_request_duration_seconds",
             "From the parsed request to its embeddings",
             ("model",),
             buckets=SECONDS,
-            registry=self.registry,
+            registry=self._own,
         )
         self.batch_size = Histogram(
-            "bakeoff_batch_size", "Images in one run of the model", buckets=BATCH_SIZES, registry=self.registry
+            "bakeoff_batch_size", "Images in one run of the model", buckets=BATCH_SIZES, registry=self._own
         )
-        self.waiting = Gauge("bakeoff_waiting_requests", "Requests that wait for the model", registry=self.registry)
+        self._gauges: list[Collector] = []
+
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Add a gauge that is read when it is asked for, and is the same whichever process is asked."""
+        self._gauges.append(_Gauge(name, documentation, read))
+
+    def render(self) -> bytes:
+        """Return the text of all processes' metrics."""
+        registry = CollectorRegistry()
+        if FOLDER_VARIABLE in os.environ:
+            MultiProcessCollector(registry)
+        else:
+            registry = self._own
+        shared = CollectorRegistry()
+        for gauge in self._gauges:
+            shared.register(gauge)
+        return generate_latest(registry) + generate_latest(shared)
+
+
+class _Gauge(Collector):
+    def __init__(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._read = read
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(self._name, self._documentation, value=self._read())

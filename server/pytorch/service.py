@@ -4,19 +4,22 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from server.hardware import Hardware
 from server.images import ImageError, prepare
-from server.model import artifacts
+from server.images.jpeg import gpu_decodable
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
-from server.pytorch.batcher import Batcher, Embedded, Pixels
-from server.pytorch.encoder import Encoded, Encoder
+from server.pytorch.engines import Embedded, Engines, File
+from server.pytorch.errors import NotReady
+from server.pytorch.ipc.arena import Blocks
 from server.pytorch.metrics import Metrics
-from server.settings import Settings
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -30,41 +33,72 @@ class _Decoded:
 
 
 class EmbeddingService:
-    """Decoding threads in front of the batcher, with the statistics of both models."""
+    """Decoding threads beside the engines, with the statistics of both models."""
 
-    def __init__(self, settings: Settings, hardware: Hardware, encoder: Encoder, metrics: Metrics) -> None:
-        self._max_pixels = int(settings.max_megapixels * 1e6)
-        self._decoders = ThreadPoolExecutor(hardware.decode_workers, thread_name_prefix="decode")
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        max_pixels: int,
+        decode_workers: int,
+        statistics: dict[str, ModelStatistics],
+        metrics: Metrics,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            max_pixels: the most pixels that one image may have.
+            decode_workers: images that this process decodes at once.
+            statistics: by model.
+        """
+        self._engines = engines
+        self._max_pixels = max_pixels
+        self._decoders = ThreadPoolExecutor(decode_workers, thread_name_prefix="decode")
         self._metrics = metrics
-        self.statistics = {name: ModelStatistics(name, "1") for name in (PIXEL_MODEL, ENCODED_MODEL)}
-        self._batcher = Batcher(
-            encoder.encode,
-            max_batch=settings.max_batch_size,
-            delay_us=settings.batch_delay_us,
-            on_execution=self._record_execution,
-        )
-        metrics.waiting.set_function(lambda: self._batcher.waiting)
+        self.statistics = statistics
 
-    async def embed_pixels(self, pixels: Pixels) -> Embedded:
-        """Embed UINT8 `[N, 3, 224, 224]`."""
-        return await self._recorded(PIXEL_MODEL, self._batcher.embed(pixels))
+    def stop(self) -> None:
+        """End the decoding threads."""
+        self._decoders.shutdown()
 
-    async def embed_files(self, files: Sequence[bytes | memoryview], item: str = "image") -> Embedded:
+    def memory(self) -> AbstractContextManager[Blocks]:
+        """Give a handler shared memory, for its request and for the embeddings that it gets.
+
+        Raises:
+            NotReady: the model is still loading.
+            QueueFull: too much is waiting.
+        """
+        if self._engines.loaded is None:
+            raise NotReady("the model is still loading; ask GET /ready when to come back")
+        self._engines.admit(1)
+        return self._engines.memory()
+
+    @property
+    def largest_block(self) -> int:
+        """Bytes of a request body that still leave room for what else is waiting."""
+        return self._engines.arena_size // 4
+
+    async def embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embedded:
+        """Embed UINT8 `[N, 3, 224, 224]`.
+
+        Raises:
+            QueueFull, NotReady, ArenaFull, EngineFailed: it cannot be done now, or it failed.
+        """
+        return await self._recorded(PIXEL_MODEL, self._embed_pixels(pixels, memory))
+
+    async def embed_files(self, files: Sequence[bytes | memoryview], memory: Blocks, item: str = "image") -> Embedded:
         """Embed N image files.
 
         Args:
             files: JPEG, PNG or WebP files.
+            memory: the request's.
             item: what the caller calls one of them, for messages such as `image[3]: not a JPEG, PNG or WebP image`.
 
         Raises:
             ImageError: naming the first file that cannot be used.
+            QueueFull, NotReady, ArenaFull, EngineFailed: it cannot be done now, or it failed.
         """
-        return await self._recorded(ENCODED_MODEL, self._decode_and_embed(files, item))
-
-    def stop(self) -> None:
-        """Finish what was accepted."""
-        self._decoders.shutdown()
-        self._batcher.stop()
+        return await self._recorded(ENCODED_MODEL, self._embed_files(files, memory, item))
 
     async def _recorded(self, model: str, work: Coroutine[None, None, Embedded]) -> Embedded:
         start = time.monotonic_ns()
@@ -83,23 +117,55 @@ class EmbeddingService:
         self._metrics.duration.labels(model).observe(total_ns / 1e9)
         return done
 
-    async def _decode_and_embed(self, files: Sequence[bytes | memoryview], item: str) -> Embedded:
+    async def _embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embedded:
+        return await self._engines.embed_pixels(memory.place(pixels), len(pixels), memory)
+
+    async def _embed_files(self, files: Sequence[bytes | memoryview], memory: Blocks, item: str) -> Embedded:
+        sizes = self._for_the_gpu(files)
+        if not any(sizes):
+            return await self._decode_and_embed(files, range(len(files)), memory, item)
+        chosen = [index for index, size in enumerate(sizes) if size]
+        placed = [File(memory.place(files[index]), len(files[index]), sizes[index]) for index in chosen]
+        if len(chosen) == len(files):
+            done = await self._engines.embed_files(placed, memory)
+            parts: list[tuple[Sequence[int], Embedded]] = [(chosen, done)]
+        else:
+            others = [index for index, size in enumerate(sizes) if not size]
+            # What cannot be used is found before the GPU is asked to do anything.
+            decoded = await self._decode_and_embed([files[index] for index in others], others, memory, item)
+            done = await self._engines.embed_files(placed, memory)
+            parts = [(others, decoded), (chosen, done)]
+        if done.refused:
+            refused = [chosen[position] for position in done.refused]
+            again = await self._decode_and_embed([files[index] for index in refused], refused, memory, item)
+            parts.append((refused, again))
+        return parts[0][1] if len(parts) == 1 else _joined(len(files), parts)
+
+    def _for_the_gpu(self, files: Sequence[bytes | memoryview]) -> list[int]:
+        """Return the pixels of each file that an engine is to decode, 0 for those that are decoded here."""
+        loaded = self._engines.loaded
+        if loaded is None or loaded.decode == "cpu" or sum(map(len, files)) > self.largest_block:
+            return [0] * len(files)
+        sizes = [gpu_decodable(file) or (0, 0) for file in files]
+        return [width * height if width * height <= self._max_pixels else 0 for width, height in sizes]
+
+    async def _decode_and_embed(
+        self, files: Sequence[bytes | memoryview], indices: Sequence[int], memory: Blocks, item: str
+    ) -> Embedded:
+        """Decode on the CPU; `indices` are the files' positions in the request, for messages."""
         loop = asyncio.get_running_loop()
         submitted_ns = time.monotonic_ns()
         decoded = await asyncio.gather(*(loop.run_in_executor(self._decoders, self._decode, file) for file in files))
-        for index, one in enumerate(decoded):
+        for index, one in zip(indices, decoded, strict=True):
             if one.error is not None:
                 raise one.error.in_item(f"{item}[{index}]")
         started_ns = min(one.start_ns for one in decoded)
         decode_ns = max(one.end_ns for one in decoded) - started_ns
-        done = await self._batcher.embed(np.stack([one.pixels for one in decoded if one.pixels is not None]))
-        return Embedded(
-            done.embeddings,
-            done.queue_ns + started_ns - submitted_ns,
-            done.input_ns + decode_ns,
-            done.infer_ns,
-            done.output_ns,
-        )
+        pixels, offset = memory.array((len(files), 3, 224, 224), np.uint8)
+        for row, one in enumerate(decoded):
+            pixels[row] = one.pixels
+        done = await self._engines.embed_pixels(offset, len(files), memory)
+        return replace(done, queue_ns=done.queue_ns + started_ns - submitted_ns, input_ns=done.input_ns + decode_ns)
 
     def _decode(self, file: bytes | memoryview) -> _Decoded:
         start_ns = time.monotonic_ns()
@@ -109,24 +175,18 @@ class EmbeddingService:
             pixels, error = None, problem
         return _Decoded(pixels, error, start_ns, time.monotonic_ns())
 
-    def _record_execution(self, images: int, encoded: Encoded) -> None:
-        # Both models run through the same batches; Triton, too, books an ensemble's executions on the inner model.
-        self.statistics[PIXEL_MODEL].record_execution(images, encoded.input_ns, encoded.infer_ns, encoded.output_ns)
-        self._metrics.batch_size.observe(images)
 
-
-def load_service(settings: Settings, hardware: Hardware, metrics: Metrics) -> EmbeddingService:
-    """Load the exported weights and start serving; takes seconds, so call it outside the event loop.
-
-    Raises:
-        ModelError: nothing has been exported.
-    """
-    model = artifacts.require(settings)
-    encoder = Encoder(
-        settings.home.root / model.weights.path,
-        quick_gelu=model.quick_gelu,
-        device=hardware.device,
-        half=hardware.precision == "fp16",
-        threads=hardware.threads,
+def _joined(count: int, parts: list[tuple[Sequence[int], Embedded]]) -> Embedded:
+    """Return one request's embeddings from its parts, of which later ones overrule earlier ones; their times add up."""
+    embeddings = np.empty((count, parts[0][1].embeddings.shape[1]), np.float32)
+    for rows, part in parts:
+        embeddings[list(rows)] = part.embeddings
+    done = [part for _, part in parts]
+    return Embedded(
+        embeddings,
+        (),
+        sum(part.queue_ns for part in done),
+        sum(part.input_ns for part in done),
+        sum(part.infer_ns for part in done),
+        sum(part.output_ns for part in done),
     )
-    return EmbeddingService(settings, hardware, encoder, metrics)

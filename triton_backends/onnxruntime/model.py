@@ -22,6 +22,7 @@ class TritonPythonModel:
         self._outputs = [tensor["name"] for tensor in config["output"]]
         self._on_gpu = args["model_instance_kind"] == "GPU"
         self._device_id = int(args["model_instance_device_id"] or 0)
+        self._precision = config["parameters"].get("precision", {}).get("string_value")
         options = onnxruntime.SessionOptions()
         threads = config["parameters"].get("intra_op_thread_count", {}).get("string_value")
         if threads:
@@ -40,8 +41,9 @@ class TritonPythonModel:
             return ["CPUExecutionProvider"]
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # the CUDA libraries that torch's wheels brought
-        # FP32 means FP32 on every backend; TF32 would differ from the reference by more than its bound allows.
-        return [("CUDAExecutionProvider", {"device_id": self._device_id, "use_tf32": 0}), "CPUExecutionProvider"]
+        # FP32 means FP32 on every backend; TF32, which ONNX Runtime would take unasked, is a precision of its own.
+        options = {"device_id": self._device_id, "use_tf32": int(self._precision == "tf32")}
+        return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
     def execute(self, requests):
         """Run all requests of the batch at once and give each its rows."""

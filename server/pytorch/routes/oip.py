@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2 over HTTP, with Triton's binary tensors, statistics and model configuration."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -11,10 +11,11 @@ from server.oip.model import ModelSpec, metadata, server_metadata
 from server.oip.request import InferRequest, parse_request
 from server.oip.response import encode_response
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE
+from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
-
-if TYPE_CHECKING:  # importing torch takes seconds, during which the server already answers
-    from server.pytorch.batcher import Pixels
+from server.pytorch.ipc.arena import Blocks
+from server.pytorch.service import Pixels
+from server.pytorch.waiting import answer_in_time
 
 LARGE_JSON = 100_000
 """Bytes of JSON whose parsing would keep the event loop from other requests; binary tensors are not parsed at all."""
@@ -59,13 +60,13 @@ async def live() -> Response:
 @router.get("/health/ready")
 async def ready(parts: ContextDependency) -> Response:
     """Readiness of this server alone (`/ready` speaks for the whole container)."""
-    return Response(status_code=200 if parts.lifecycle.loaded else 503)
+    return Response(status_code=200 if parts.loaded else 503)
 
 
 @router.get("/models/stats")
 async def all_statistics(parts: ContextDependency) -> dict[str, Any]:
     """Statistics of both models."""
-    return {"model_stats": [one.snapshot() for one in parts.lifecycle.service.statistics.values()]}
+    return {"model_stats": [one.snapshot() for one in parts.service.statistics.values()]}
 
 
 @router.get("/models/{model}")
@@ -79,7 +80,7 @@ async def model_metadata(spec: SpecDependency) -> dict[str, Any]:
 @router.get("/models/{model}/versions/{version}/ready")
 async def model_ready(spec: SpecDependency, parts: ContextDependency) -> Response:
     """Readiness of one model."""
-    return Response(status_code=200 if parts.lifecycle.loaded else 503)
+    return Response(status_code=200 if parts.loaded else 503)
 
 
 @router.get("/models/{model}/config")
@@ -91,7 +92,7 @@ async def model_config(spec: SpecDependency, parts: ContextDependency) -> dict[s
         "platform": spec.platform,
         "max_batch_size": spec.max_batch_size,
         "dynamic_batching": {"max_queue_delay_microseconds": parts.settings.batch_delay_us},
-        "parameters": {"precision": {"string_value": parts.hardware.precision}},
+        "parameters": {"precision": {"string_value": parts.model_info["precision"]}},
     }
 
 
@@ -99,23 +100,29 @@ async def model_config(spec: SpecDependency, parts: ContextDependency) -> dict[s
 @router.get("/models/{model}/versions/{version}/stats")
 async def statistics(spec: SpecDependency, parts: ContextDependency) -> dict[str, Any]:
     """Statistics of one model, as Triton's statistics extension has them."""
-    return {"model_stats": [parts.lifecycle.service.statistics[spec.name].snapshot()]}
+    return {"model_stats": [parts.service.statistics[spec.name].snapshot()]}
 
 
 @router.post("/models/{model}/infer")
 @router.post("/models/{model}/versions/{version}/infer")
 async def infer(request: Request, spec: SpecDependency, parts: ContextDependency) -> Response:
     """Run a model on JSON or binary tensors."""
-    service = parts.lifecycle.service
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise InferenceError(415, f"Content-Encoding '{encoding}' is not supported; send the body as it is")
-    parsed = await _parsed(await request.body(), request.headers.get("inference-header-content-length"), spec)
+    with parts.service.memory() as memory:
+        body = await read_body(request, memory, parts.service.largest_block)
+        parsed = await _parsed(body, request.headers.get("inference-header-content-length"), spec)
+        work = _response(parsed, spec, parts, memory)
+        return await answer_in_time(request, work, parts.settings.request_timeout_s)
+
+
+async def _response(parsed: InferRequest, spec: ModelSpec, parts: Context, memory: Blocks) -> Response:
     if spec.name == ENCODED_MODEL:
         files = cast("list[bytes | memoryview]", parsed.inputs[ENCODED_IMAGE])
-        done = await service.embed_files(files, item=ENCODED_IMAGE)
+        done = await parts.service.embed_files(files, memory, item=ENCODED_IMAGE)
     else:
-        done = await service.embed_pixels(cast("Pixels", parsed.inputs[IMAGE]))
+        done = await parts.service.embed_pixels(cast("Pixels", parsed.inputs[IMAGE]), memory)
     encoded = encode_response(spec, parsed, {EMBEDDING: done.embeddings})
     response = Response(b"".join(encoded.chunks), media_type=encoded.content_type)
     if encoded.header_length is not None:
@@ -123,7 +130,7 @@ async def infer(request: Request, spec: SpecDependency, parts: ContextDependency
     return response
 
 
-async def _parsed(body: bytes, header_length: str | None, spec: ModelSpec) -> InferRequest:
+async def _parsed(body: memoryview, header_length: str | None, spec: ModelSpec) -> InferRequest:
     if header_length is None and len(body) > LARGE_JSON:
         return await asyncio.to_thread(parse_request, body, header_length, spec)
     return parse_request(body, header_length, spec)

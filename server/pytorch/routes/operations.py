@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.gate.document import read_document
 from server.hardware import gpus
@@ -28,7 +28,7 @@ async def health() -> dict[str, str]:
 async def ready(parts: ContextDependency) -> JSONResponse:
     """Readiness of the whole container: 200 when every enabled backend is ready or skipped for a stated reason, else 503."""
     document = read_document(state_file(parts.settings.bakeoff_home))
-    if document["ready"] and "pytorch" in parts.settings.backends and not parts.lifecycle.loaded:
+    if document["ready"] and "pytorch" in parts.settings.backends and not parts.loaded:
         document = {**document, "ready": False, "note": "the PyTorch server is starting again"}
     return JSONResponse(document, 200 if document["ready"] else 503)
 
@@ -47,5 +47,5 @@ def gpu_info(parts: ContextDependency) -> dict[str, Any]:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(parts: ContextDependency) -> PlainTextResponse:
-    """Prometheus metrics of this server."""
-    return PlainTextResponse(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus metrics of this server, all its processes together."""
+    return PlainTextResponse(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -8,8 +8,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
+from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
 from server.pytorch.errors import BadRequest
+from server.pytorch.ipc.arena import Blocks
+from server.pytorch.waiting import answer_in_time
 
 router = APIRouter(tags=["embeddings"])
 
@@ -44,10 +47,15 @@ class Base64Images(BaseModel):
 )
 async def embed(request: Request, parts: ContextDependency) -> dict[str, Any]:
     """Embed one photo: the raw file as the body, or one multipart field `files`."""
-    files = await _form_files(request) if _is_multipart(request) else [await request.body()]
-    if len(files) != 1:
-        raise BadRequest(f"{len(files)} files in the form; /embed takes one, /embed/batch takes several")
-    embeddings = await _embed(files, parts)
+    with parts.service.memory() as memory:
+        files: list[bytes | memoryview]
+        if _is_multipart(request):
+            files = await _form_files(request)
+        else:
+            files = [await read_body(request, memory, parts.service.largest_block)]
+        if len(files) != 1:
+            raise BadRequest(f"{len(files)} files in the form; /embed takes one, /embed/batch takes several")
+        embeddings = await _embed(request, files, parts, memory)
     return {"embedding": embeddings[0], "model_info": parts.model_info}
 
 
@@ -57,21 +65,24 @@ async def embed_batch(request: Request, parts: ContextDependency) -> dict[str, A
     if not _is_multipart(request):
         found = request.headers.get("content-type", "no Content-Type")
         raise BadRequest(f"expected multipart/form-data with fields named files, got {found}")
-    return _answer(await _embed(await _form_files(request), parts), parts)
+    with parts.service.memory() as memory:
+        return _answer(await _embed(request, await _form_files(request), parts, memory), parts)
 
 
 @router.post("/embed/base64")
-async def embed_base64(images: Base64Images, parts: ContextDependency) -> dict[str, Any]:
+async def embed_base64(request: Request, images: Base64Images, parts: ContextDependency) -> dict[str, Any]:
     """Embed several photos given as base64 or data URIs."""
     _check_count(len(images.images), parts)
-    return _answer(await _embed([_decoded(text, index) for index, text in enumerate(images.images)], parts), parts)
+    with parts.service.memory() as memory:
+        files = [_decoded(text, index) for index, text in enumerate(images.images)]
+        return _answer(await _embed(request, files, parts, memory), parts)
 
 
 def _is_multipart(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith("multipart/form-data")
 
 
-async def _form_files(request: Request) -> list[bytes]:
+async def _form_files(request: Request) -> list[bytes | memoryview]:
     async with request.form(max_fields=16) as form:
         uploads = form.getlist("files")
         for index, upload in enumerate(uploads):
@@ -80,7 +91,7 @@ async def _form_files(request: Request) -> list[bytes]:
         return [await upload.read() for upload in uploads if isinstance(upload, UploadFile)]
 
 
-def _decoded(text: str, index: int) -> bytes:
+def _decoded(text: str, index: int) -> bytes | memoryview:
     payload = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode(payload, validate=True)
@@ -94,9 +105,12 @@ def _check_count(count: int, parts: Context) -> None:
         raise BadRequest(f"{count} images in the request; expected 1 to {limit} (MAX_BATCH_SIZE)")
 
 
-async def _embed(files: list[bytes], parts: Context) -> list[list[float]]:
+async def _embed(
+    request: Request, files: list[bytes | memoryview], parts: Context, memory: Blocks
+) -> list[list[float]]:
     _check_count(len(files), parts)
-    done = await parts.lifecycle.service.embed_files(files)
+    work = parts.service.embed_files(files, memory)
+    done = await answer_in_time(request, work, parts.settings.request_timeout_s)
     rows: list[list[float]] = done.embeddings.tolist()
     return rows
 

@@ -64,11 +64,11 @@ def test_every_size_is_sent_to_both_models(reference: Reference) -> None:
 
 @pytest.mark.parametrize("largest", [1, 4, 128])
 def test_the_right_answers_pass_in_any_chunks(reference: Reference, largest: int) -> None:
-    agreement = verify(Backend(reference), reference, largest, "fp32")  # type: ignore[arg-type]
+    agreement = verify(Backend(reference), reference, largest, "fp32", decodes_on_gpu=False)  # type: ignore[arg-type]
     assert all(result.error == 0 for result in agreement.values())
 
 
 @pytest.mark.parametrize("kind", ["pixels", "encoded"])
 def test_one_wrong_row_fails(reference: Reference, kind: str) -> None:
     with pytest.raises(Disagreement, match=kind):
-        verify(Backend(reference, wrong=kind), reference, 128, "fp16")  # type: ignore[arg-type]
+        verify(Backend(reference, wrong=kind), reference, 128, "fp16", decodes_on_gpu=False)  # type: ignore[arg-type]

@@ -1,10 +1,15 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from server.oip import statistics
-from server.oip.statistics import ModelStatistics
+from server.oip.statistics import ModelStatistics, cells
+
+
+def table(processes: int = 1) -> np.ndarray:
+    return np.zeros((processes, cells(max_batch_size=16)), np.int64)
 
 
 def duration(count: int, ns: int) -> dict[str, int]:
@@ -13,7 +18,7 @@ def duration(count: int, ns: int) -> dict[str, int]:
 
 def test_before_the_first_request_as_triton_has_it() -> None:
     none = duration(0, 0)
-    assert ModelStatistics("m", "1").snapshot() == {
+    assert ModelStatistics("m", "1", table(), 0).snapshot() == {
         "name": "m",
         "version": "1",
         "last_inference": 0,
@@ -36,7 +41,7 @@ def test_before_the_first_request_as_triton_has_it() -> None:
 
 
 def test_two_requests_in_one_execution() -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     counters.record_execution(5, 10, 100, 1)
     counters.record_success(2, 7, 10, 100, 1)
     counters.record_success(3, 8, 10, 100, 1, total_ns=150)
@@ -59,7 +64,7 @@ def test_two_requests_in_one_execution() -> None:
 
 
 def test_batch_sizes_in_their_order() -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     for size in (8, 1, 3, 8):
         counters.record_execution(size, 1, 2, 3)
     snapshot = counters.snapshot()
@@ -72,7 +77,7 @@ def test_batch_sizes_in_their_order() -> None:
 
 
 def test_failure_counts_as_nothing_else() -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     before = counters.snapshot()
     counters.record_failure(9)
     after = counters.snapshot()
@@ -82,7 +87,7 @@ def test_failure_counts_as_nothing_else() -> None:
 
 
 def test_last_inference_is_in_milliseconds_and_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     counters.record_success(1, 0, 0, 0, 0)
     assert abs(counters.snapshot()["last_inference"] - time.time() * 1000) < 60_000
     monkeypatch.setattr(statistics, "_now_ms", lambda: 10**15)
@@ -93,7 +98,7 @@ def test_last_inference_is_in_milliseconds_and_never_goes_back(monkeypatch: pyte
 
 
 def test_a_snapshot_stays_as_it_was_taken() -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     counters.record_execution(1, 1, 1, 1)
     snapshot = counters.snapshot()
     counters.record_execution(1, 1, 1, 1)
@@ -103,7 +108,7 @@ def test_a_snapshot_stays_as_it_was_taken() -> None:
 
 
 def test_threads_lose_no_count() -> None:
-    counters = ModelStatistics("m", "1")
+    counters = ModelStatistics("m", "1", table(), 0)
     torn: list[dict[str, object]] = []
 
     def work() -> None:

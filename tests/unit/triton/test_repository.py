@@ -10,7 +10,7 @@ from server.hardware import Hardware
 from server.settings import Settings
 from server.triton.repository import render, values
 
-CPU = Hardware("cpu", "fp32", threads=2, decode_workers=3, warmup_max_batch=16, gpus=())
+CPU = Hardware("cpu", "fp32", "cpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
 
 
 def configuration(folder: Path) -> model_config_pb2.ModelConfig:

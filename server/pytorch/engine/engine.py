@@ -1,0 +1,108 @@
+"""From the workers' requests to the loops that settle them."""
+
+import logging
+import os
+
+import torch
+
+from server.oip.statistics import ModelStatistics
+from server.pytorch.engine.channels import Channel, Channels
+from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, File
+from server.pytorch.engine.encode_loop import EncodeLoop, Encoder
+from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
+from server.pytorch.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded
+from server.pytorch.ipc.messages import Request as Message
+from server.pytorch.metrics import Metrics
+
+IMAGE_BYTES = 3 * 224 * 224
+
+log = logging.getLogger("bakeoff.pytorch")
+
+
+class Engine:
+    """Serves all workers until the last one has gone."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        encoder: Encoder,
+        decoder: Decoder | None,
+        *,
+        delay_us: int,
+        statistics: ModelStatistics,
+        metrics: Metrics,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            decoder: None where the workers decode.
+            delay_us: microseconds that the first image of a batch waits for company.
+            statistics: of the pixel model; Triton, too, books an ensemble's executions on its inner model.
+        """
+        self._channels = channels
+        self._statistics = statistics
+        self._metrics = metrics
+        self._queue = SegmentQueue(delay_us)
+        self._encode = EncodeLoop(encoder, self._queue, on_execution=self._record, on_error=_end_if_fatal)
+        self._decode = DecodeLoop(decoder, self._queue, on_error=_end_if_fatal) if decoder else None
+        self._requests: dict[tuple[int, int], Request] = {}
+
+    def serve(self, loaded: Loaded) -> None:
+        """Tell the workers that the model is loaded, then work until they are gone."""
+        self._encode.start()
+        if self._decode:
+            self._decode.start()
+        for channel in self._channels.all:
+            channel.send(loaded)
+        self._channels.serve(self._handle)
+        if self._decode:
+            self._decode.close()
+        self._queue.close()
+        self._encode.join()
+
+    def _handle(self, channel: Channel, message: Message) -> None:
+        if isinstance(message, Cancel):
+            if request := self._requests.get((id(channel), message.id)):
+                request.cancelled = True
+        elif isinstance(message, EmbedPixels):
+            request = self._accept(channel, message.id, message.result, message.count)
+            pixels = torch.from_numpy(channel.arena.view(message.offset, message.count * IMAGE_BYTES))
+            self._queue.put([Segment(request, 0, pixels.view(message.count, 3, 224, 224))])
+        else:
+            self._put_files(channel, message)
+
+    def _put_files(self, channel: Channel, message: EmbedFiles) -> None:
+        assert self._decode, "workers send files only where the engine has said that it decodes"
+        request = self._accept(channel, message.id, message.result, len(message.offsets))
+        described = zip(message.offsets, message.lengths, message.pixels, strict=True)
+        self._decode.put(
+            [
+                File(request, index, channel.arena.view(offset, length), pixels)
+                for index, (offset, length, pixels) in enumerate(described)
+            ]
+        )
+
+    def _accept(self, channel: Channel, identifier: int, result: int, count: int) -> Request:
+        key = (id(channel), identifier)
+
+        def reply(done: object) -> None:
+            self._requests.pop(key, None)
+            channel.send(done)  # type: ignore[arg-type]
+
+        request = Request(identifier, channel.result(result, count), reply)
+        self._requests[key] = request
+        return request
+
+    def _record(self, images: int, encoded: Encoded) -> None:
+        self._statistics.record_execution(images, encoded.input_ns, encoded.infer_ns, encoded.output_ns)
+        self._metrics.batch_size.observe(images)
+
+
+def _end_if_fatal(error: Exception) -> None:
+    """End the process when CUDA has failed: its context is lost, and only a new process gets another.
+
+    Running out of memory is not of that kind.
+    """
+    if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
+        log.error("the GPU's context is lost, so the engine ends; supervisord starts it again: %s", error)
+        os._exit(1)

@@ -1,0 +1,69 @@
+"""JPEG files decoded by the GPU (nvJPEG through torchvision; the hardware decoder where the chip has one)."""
+
+import warnings
+
+import torch
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from server.pytorch.engine.resize import resize_and_crop
+from server.pytorch.ipc.arena import Bytes
+
+# The files are views of memory that this process only reads.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+
+
+class GpuDecoder:
+    """Decodes on the current GPU, in a stream of its own. One thread at a time."""
+
+    @torch.inference_mode()
+    def __init__(self, probe: Bytes) -> None:
+        """Try the decoder on one good file.
+
+        Raises:
+            RuntimeError: this torchvision or this GPU has no nvJPEG.
+        """
+        self._stream = torch.cuda.Stream()
+        with torch.cuda.stream(self._stream):
+            decode_jpeg(torch.from_numpy(probe), mode=ImageReadMode.RGB, device="cuda")
+
+    @torch.inference_mode()
+    def prepare(self, files: list[Bytes]) -> tuple[Tensor, set[int], torch.cuda.Event]:
+        """Decode, resize and crop; see `Decoder.prepare`."""
+        with torch.cuda.stream(self._stream):
+            images = _decode([torch.from_numpy(file) for file in files])
+            by_size: dict[torch.Size, list[int]] = {}
+            for position, image in enumerate(images):
+                if image is not None:
+                    by_size.setdefault(image.shape, []).append(position)
+            pixels = torch.empty((len(files), 3, 224, 224), dtype=torch.uint8, device="cuda")
+            for positions in by_size.values():
+                prepared = resize_and_crop(torch.stack([images[position] for position in positions]))  # type: ignore[misc]
+                if len(positions) == len(files):
+                    pixels = prepared
+                else:
+                    pixels[torch.tensor(positions, device="cuda")] = prepared
+            ready = torch.cuda.Event()
+            ready.record()
+        refused = {position for position, image in enumerate(images) if image is None}
+        return pixels, refused, ready
+
+
+def _decode(files: list[Tensor]) -> list[Tensor | None]:
+    """Decode all at once; when one of them is refused, one by one, with None for each refused."""
+    try:
+        return list(decode_jpeg(files, mode=ImageReadMode.RGB, device="cuda"))
+    except torch.AcceleratorError:
+        raise
+    except RuntimeError:
+        return [_decode_alone(file) for file in files]
+
+
+def _decode_alone(file: Tensor) -> Tensor | None:
+    try:
+        image: Tensor = decode_jpeg(file, mode=ImageReadMode.RGB, device="cuda")
+    except torch.AcceleratorError:
+        raise
+    except RuntimeError:
+        return None
+    return image

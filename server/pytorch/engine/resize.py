@@ -1,0 +1,59 @@
+"""Pillow's bicubic resize and open_clip's centre crop on a GPU, as two products with sparse matrices of weights.
+
+Pillow resizes in two passes, columns first, and rounds to 8 bits after each; so does this, and only the rows and columns
+that the crop keeps are computed. FP16 holds every 8-bit value, the products are summed in FP32, and the weights' 11
+bits leave at most one or two levels of difference to Pillow (docs/performance.md has the measured errors).
+
+The weights are Pillow's (`Resample.c`): a cubic of a = -0.5, stretched by the scale when it shrinks, cut off at its
+support and normalised.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from server.images.prepare import SIDE, resized
+
+CUBIC_A = -0.5
+CUBIC_SUPPORT = 2.0
+
+KEPT_SIZES = 32
+"""Image sizes whose weights are kept; at most 4 MB each for 12 megapixels."""
+
+
+def resize_and_crop(images: Tensor) -> Tensor:
+    """Return UINT8 `[N, 3, 224, 224]` of images of one size, UINT8 `[N, 3, H, W]`, on the same device."""
+    height, width = images.shape[-2:]
+    columns, rows = _weights(width, height, images.device)
+    narrowed = (images.to(columns.dtype) @ columns).round_().clamp_(0, 255)
+    return torch.matmul(rows, narrowed).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@lru_cache(KEPT_SIZES)
+def _weights(width: int, height: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return FP16 `[W, 224]` to multiply from the right and `[224, H]` from the left; FP32 on a CPU, which lacks FP16."""
+    new_width, new_height = resized(width, height)
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    return (
+        _axis(width, new_width, device).to(dtype).T.contiguous(),
+        _axis(height, new_height, device).to(dtype),
+    )
+
+
+def _axis(size: int, new_size: int, device: torch.device) -> Tensor:
+    """Return FP64 `[224, size]`: the weights of the input pixels for each output pixel that the crop keeps."""
+    scale = size / new_size
+    stretch = max(scale, 1.0)
+    first = round((new_size - SIDE) / 2.0)
+    centres = (torch.arange(first, first + SIDE, dtype=torch.float64, device=device) + 0.5) * scale
+    support = CUBIC_SUPPORT * stretch
+    low = (centres - support + 0.5).floor().clamp(min=0)[:, None]
+    high = (centres + support + 0.5).floor().clamp(max=size)[:, None]
+    pixels = torch.arange(size, dtype=torch.float64, device=device)
+    distance = ((pixels - centres[:, None] + 0.5) / stretch).abs()
+    near = ((CUBIC_A + 2) * distance - (CUBIC_A + 3)) * distance**2 + 1
+    far = CUBIC_A * (((distance - 5) * distance + 8) * distance - 4)
+    cubic = torch.where(distance < 1, near, torch.where(distance < CUBIC_SUPPORT, far, 0.0))
+    cubic = torch.where((pixels >= low) & (pixels < high), cubic, 0.0)
+    return cubic / cubic.sum(dim=1, keepdim=True)

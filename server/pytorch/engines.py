@@ -1,0 +1,277 @@
+"""The engines as a worker sees them: requests out, embeddings in, memory held until an engine lets go of it."""
+
+import asyncio
+import itertools
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from server.pytorch.errors import NotReady
+from server.pytorch.ipc.arena import Allocator, Arena, Blocks, blocks
+from server.pytorch.ipc.counters import Counters
+from server.pytorch.ipc.messages import (
+    MAX_PACKET,
+    Cancel,
+    Done,
+    EmbedFiles,
+    EmbedPixels,
+    Loaded,
+    decode_reply,
+    encode,
+)
+
+DIMENSIONS = 512
+
+log = logging.getLogger("bakeoff.pytorch")
+
+
+class QueueFull(NotReady):
+    """As many images wait as may wait."""
+
+
+class EngineFailed(RuntimeError):
+    """An engine could not embed the images; its log says why."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One request's embeddings FP32 `[N, 512]`, a view of memory that lasts as long as the request, and its times.
+
+    Attributes:
+        refused: rows without an embedding, because the engine could not decode the file.
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    refused: tuple[int, ...]
+    queue_ns: int
+    input_ns: int
+    infer_ns: int
+    output_ns: int
+
+
+@dataclass(frozen=True)
+class File:
+    """A JPEG file in the arena; `pixels` is its width times its height."""
+
+    offset: int
+    length: int
+    pixels: int
+
+
+@dataclass
+class _Pending:
+    answer: asyncio.Future[Done]
+    memory: Blocks
+    images: int
+
+
+class Engine:
+    """One engine process."""
+
+    def __init__(self, channel: socket.socket, count: Callable[[int], None], changed: Callable[[], None]) -> None:
+        """Take over this worker's end of a channel.
+
+        Args:
+            count: told how many images more (or, negative, fewer) are outstanding.
+            changed: called when the engine has loaded its model, and when it is gone.
+        """
+        channel.setblocking(False)
+        self.loaded: Loaded | None = None
+        self.outstanding = 0
+        self._channel = channel
+        self._count = count
+        self._changed = changed
+        self._pending: dict[int, _Pending] = {}
+        self._numbers = itertools.count()
+
+    def start(self) -> None:
+        """Listen to the engine, in the running event loop."""
+        asyncio.get_running_loop().add_reader(self._channel, self._read)
+
+    def close(self) -> None:
+        """Hang up; an engine ends when all workers have."""
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self._channel.close()
+
+    async def ask(self, message: EmbedPixels | EmbedFiles, images: int, memory: Blocks) -> Done:
+        """Send a request, numbering it, and wait until it is done.
+
+        Raises:
+            QueueFull: the engine does not even read its messages.
+            NotReady: the engine has gone.
+        """
+        message.id = next(self._numbers)
+        try:
+            self._channel.send(encode(message))
+        except BlockingIOError:
+            raise QueueFull("the engine is too busy to take requests; try again") from None
+        except OSError:
+            raise NotReady("the engine has stopped; it is being started again") from None
+        pending = _Pending(asyncio.get_running_loop().create_future(), memory, images)
+        self._pending[message.id] = pending
+        memory.hold()
+        self._add(images)
+        try:
+            return await pending.answer
+        except asyncio.CancelledError:
+            self._cancel(message.id)
+            raise
+
+    def _cancel(self, number: int) -> None:
+        if number in self._pending:
+            try:
+                self._channel.send(encode(Cancel(number)))
+            except OSError:
+                return  # it then does the work for nothing
+
+    def _read(self) -> None:
+        while True:
+            try:
+                packet = self._channel.recv(MAX_PACKET)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._gone()
+                return
+            reply = decode_reply(packet)
+            if isinstance(reply, Loaded):
+                self.loaded = reply
+                self._changed()
+            else:
+                self._settle(reply.id, reply)
+
+    def _settle(self, number: int, outcome: Done | Exception) -> None:
+        pending = self._pending.pop(number)
+        self._add(-pending.images)
+        if not pending.answer.done():
+            if isinstance(outcome, Done):
+                pending.answer.set_result(outcome)
+            else:
+                pending.answer.set_exception(outcome)
+        pending.memory.drop()
+
+    def _gone(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self.loaded = None
+        for number in list(self._pending):
+            self._settle(number, NotReady("the engine has stopped; it is being started again"))
+        self._changed()
+
+    def _add(self, images: int) -> None:
+        self.outstanding += images
+        self._count(images)
+
+
+class Engines:
+    """All engines, and this worker's memory that they share."""
+
+    def __init__(
+        self, channels: Sequence[socket.socket], arena: Arena, counters: Counters, row: int, max_queue_images: int
+    ) -> None:
+        """Prepare; `start` listens.
+
+        Args:
+            channels: this worker's ends, one per engine.
+            counters: of all processes; this one writes `row`.
+            max_queue_images: images that may be outstanding in all workers together.
+        """
+        self._arena = arena
+        self._allocator = Allocator(arena.size)
+        self._counters = counters
+        self._max_queue_images = max_queue_images
+        self._all = [
+            Engine(channel, lambda images: counters.add_outstanding(row, images), self._log_when_loaded)
+            for channel in channels
+        ]
+
+    def start(self) -> None:
+        """Listen to all engines, in the running event loop."""
+        for engine in self._all:
+            engine.start()
+
+    def close(self) -> None:
+        """Hang up."""
+        for engine in self._all:
+            engine.close()
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """What the engines are, once all of them take requests; they are alike."""
+        found = [engine.loaded for engine in self._all]
+        return found[0] if all(found) else None
+
+    @property
+    def outstanding(self) -> int:
+        """Images that wait or are computed, in all workers together."""
+        return self._counters.outstanding
+
+    @property
+    def arena_size(self) -> int:
+        """Bytes of shared memory."""
+        return self._arena.size
+
+    def memory(self) -> AbstractContextManager[Blocks]:
+        """Give a handler blocks of shared memory."""
+        return blocks(self._arena, self._allocator)
+
+    def admit(self, images: int) -> None:
+        """Check that `images` more may wait; when nothing waits, any number may.
+
+        Raises:
+            QueueFull: they may not.
+        """
+        waiting = self.outstanding
+        if waiting and waiting + images > self._max_queue_images:
+            raise QueueFull(
+                f"{waiting} images are waiting already (MAX_QUEUE_IMAGES={self._max_queue_images}); try again"
+            )
+
+    async def embed_pixels(self, offset: int, count: int, memory: Blocks) -> Embedded:
+        """Embed `count` images of UINT8 `[3, 224, 224]` that follow each other from `offset` of the arena.
+
+        Raises:
+            QueueFull, NotReady, EngineFailed: see there.
+            ArenaFull: there is no room for the embeddings.
+        """
+        return await self._embed(count, memory, lambda result: EmbedPixels(0, count, offset, result))
+
+    async def embed_files(self, files: Sequence[File], memory: Blocks) -> Embedded:
+        """Embed JPEG files in the arena, of an engine that decodes; errors as above."""
+        return await self._embed(
+            len(files),
+            memory,
+            lambda result: EmbedFiles(
+                0,
+                [file.offset for file in files],
+                [file.length for file in files],
+                [file.pixels for file in files],
+                result,
+            ),
+        )
+
+    async def _embed(self, count: int, memory: Blocks, message: Callable[[int], EmbedPixels | EmbedFiles]) -> Embedded:
+        self.admit(count)
+        embeddings, result = memory.array((count, DIMENSIONS), np.float32)
+        engine = min(self._all, key=lambda engine: engine.outstanding)
+        done = await engine.ask(message(result), count, memory)
+        if done.error:
+            raise EngineFailed(done.error)
+        return Embedded(
+            embeddings,  # type: ignore[arg-type]  # FP32, as asked for
+            tuple(done.refused),
+            done.queue_ns,
+            done.input_ns,
+            done.infer_ns,
+            done.output_ns,
+        )
+
+    def _log_when_loaded(self) -> None:
+        if loaded := self.loaded:
+            log.info("model loaded: %s, JPEG files decoded on the %s", loaded.precision.upper(), loaded.decode.upper())

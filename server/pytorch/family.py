@@ -1,0 +1,147 @@
+"""The processes of the PyTorch server: an engine per GPU, HTTP workers, and what they share."""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.hardware import Hardware
+from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.pytorch.ipc import inherited, messages
+from server.pytorch.ipc.arena import Arena
+from server.pytorch.ipc.counters import Counters
+from server.pytorch.metrics import FOLDER_VARIABLE
+from server.settings import Settings
+
+ARENA_BYTES = 128 * 2**20
+"""Shared memory of one worker: bodies, pixels and embeddings of what it has in flight."""
+
+ARENA_BATCHES = 3
+"""...but at least this many requests of the largest size."""
+
+IMAGE_BYTES = 3 * 224 * 224
+
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
+STOP_SHARE = 0.8
+"""Part of STOP_TIMEOUT after which a process that still runs is killed."""
+
+log = logging.getLogger("bakeoff.pytorch")
+
+
+class Family:
+    """Starts them together and ends them together: a server with a part missing is not one."""
+
+    def __init__(self, settings: Settings, hardware: Hardware) -> None:
+        """Take the port.
+
+        Raises:
+            OSError: it is taken, naming it.
+        """
+        self._settings = settings
+        self._hardware = hardware
+        self._listener = _listen(settings.host, settings.pytorch_http_port)
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+
+    async def run(self) -> int:
+        """Run until SIGTERM, SIGINT or the end of any process; return the exit status."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        lifeline, held = os.pipe()  # `held` is closed by our end, whatever that is
+        await self._start(lifeline)
+        os.close(lifeline)
+        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
+        stop = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({stop, *waits}, return_when=asyncio.FIRST_COMPLETED)
+        ended = [(name, wait.result()) for wait, name in waits.items() if wait.done()]
+        stop.cancel()
+        for name, status in ended:
+            log.error("%s ended with status %d; the others are stopped, and supervisord starts all again", name, status)
+        await self._stop(list(waits))
+        os.close(held)
+        return 1 if ended else 0
+
+    async def _start(self, lifeline: int) -> None:
+        gpus: Sequence[int | None] = range(len(self._hardware.gpus)) if self._hardware.device == "cuda" else [None]
+        workers = self._hardware.http_workers
+        largest = self._settings.max_batch_size
+        size = max(ARENA_BYTES, ARENA_BATCHES * largest * IMAGE_BYTES)
+        arenas = [Arena.create(size) for _ in range(workers)]
+        counters = Counters.create(workers + len(gpus), (PIXEL_MODEL, ENCODED_MODEL), largest)
+        ends = {(worker, engine): messages.pair() for worker in range(workers) for engine in range(len(gpus))}
+        environment = {**os.environ, FOLDER_VARIABLE: str(_emptied(self._settings.home.state / "metrics"))}
+        for worker in range(workers):
+            arguments = inherited.arguments(
+                channels=[ends[worker, engine][0] for engine in range(len(gpus))],
+                arenas=[arenas[worker].fileno()],
+                counters=counters.fileno(),
+                row=worker,
+                lifeline=lifeline,
+                listener=self._listener.fileno(),
+            )
+            await self._spawn(f"HTTP worker {worker}", "server.pytorch.worker", arguments, environment)
+        for engine, gpu in enumerate(gpus):
+            arguments = inherited.arguments(
+                channels=[ends[worker, engine][1] for worker in range(workers)],
+                arenas=[arena.fileno() for arena in arenas],
+                counters=counters.fileno(),
+                row=workers + engine,
+                lifeline=lifeline,
+                gpu=gpu,
+            )
+            await self._spawn(f"engine {engine}", "server.pytorch.engine", arguments, environment)
+        self._listener.close()
+        for pair in ends.values():
+            for end in pair:  # a channel must end with the processes that use it
+                end.close()
+
+    async def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
+        descriptors = [
+            int(number)
+            for argument in arguments
+            if argument.partition("=")[0] not in ("--row", "--gpu")
+            for number in argument.partition("=")[2].split(",")
+        ]
+        self._processes[name] = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *arguments, pass_fds=descriptors, env=environment
+        )
+
+    async def _stop(self, waits: list[asyncio.Future[int]]) -> None:
+        """Ask the workers to finish; the engines end after them. What does not end is killed."""
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.terminate()
+        _, running = await asyncio.wait(waits, timeout=self._settings.stop_timeout * STOP_SHARE)
+        for name, process in self._processes.items():
+            if process.returncode is None and running:
+                log.error("%s did not stop in time and is killed", name)
+                process.kill()
+        await asyncio.wait(waits)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
+    except OSError as error:
+        raise OSError(f"PYTORCH_HTTP_PORT={port} on {host} cannot be used: {error.strerror}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _emptied(folder: Path) -> Path:
+    """Return the folder without the metrics of processes that are gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,62 @@
+"""Numbers that every process of the server adds to and every worker reads: one row per process, one writer per row."""
+
+import mmap
+import os
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from server.oip.statistics import ModelStatistics, cells
+
+Cells = npt.NDArray[np.int64]
+
+OUTSTANDING = 0
+"""Cell of a row: images that the process has handed to engines and that are not answered yet."""
+
+MODELS = 1
+"""First cell of a row that belongs to the models' statistics."""
+
+
+class Counters:
+    """The table, mapped in this process. A cell is 8 bytes and aligned, so that it is never read half-written."""
+
+    def __init__(self, descriptor: int, models: tuple[str, ...], max_batch_size: int) -> None:
+        self._descriptor = descriptor
+        self._models = models
+        self._max_batch_size = max_batch_size
+        memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        self._table: Cells = np.frombuffer(memory, np.int64).reshape(-1, _width(models, max_batch_size))
+
+    @classmethod
+    def create(cls, rows: int, models: tuple[str, ...], max_batch_size: int) -> Self:
+        """Make a table of zeros."""
+        descriptor = os.memfd_create("bakeoff-counters")
+        os.ftruncate(descriptor, rows * _width(models, max_batch_size) * 8)
+        return cls(descriptor, models, max_batch_size)
+
+    def fileno(self) -> int:
+        """Return the descriptor, to be handed to another process."""
+        return self._descriptor
+
+    def statistics(self, row: int) -> dict[str, ModelStatistics]:
+        """Return the models' statistics for the process that writes `row`; it reads those of all rows."""
+        width = cells(self._max_batch_size)
+        result = {}
+        for index, model in enumerate(self._models):
+            table = self._table[:, MODELS + index * width : MODELS + (index + 1) * width]
+            result[model] = ModelStatistics(model, "1", table, row)
+        return result
+
+    def add_outstanding(self, row: int, images: int) -> None:
+        """Add to (or, negative, take from) the images that the process of `row` waits for."""
+        self._table[row, OUTSTANDING] += images
+
+    @property
+    def outstanding(self) -> int:
+        """Images that are queued or computed now, in all processes."""
+        return int(self._table[:, OUTSTANDING].sum())
+
+
+def _width(models: tuple[str, ...], max_batch_size: int) -> int:
+    return MODELS + len(models) * cells(max_batch_size)

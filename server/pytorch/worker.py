@@ -1,0 +1,51 @@
+"""`python -m server.pytorch.worker`: one HTTP process. Started by `server.pytorch`, which hands it its descriptors."""
+
+import socket
+import sys
+
+import uvicorn
+
+from server import logs
+from server.hardware import resolve
+from server.model.artifacts import ModelError
+from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.pytorch.app import create_app
+from server.pytorch.engines import Engines
+from server.pytorch.ipc import inherited, lifeline
+from server.pytorch.ipc.arena import Arena
+from server.pytorch.ipc.counters import Counters
+from server.settings import SettingsError, load_settings
+
+DRAIN_SHARE = 0.6
+"""Part of STOP_TIMEOUT in which requests in flight may finish; the rest is for the processes to end."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    own = inherited.parse(sys.argv[1:])
+    lifeline.watch(own.lifeline)
+    try:
+        settings = load_settings()
+        hardware = resolve(settings)
+        logs.configure(settings.log_level)
+        counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
+        engines = Engines(own.channels, Arena(own.arenas[0]), counters, own.row, settings.max_queue_images)
+        app = create_app(settings, hardware, engines, counters.statistics(own.row))
+    except (SettingsError, ModelError) as error:
+        sys.exit(str(error))
+    assert own.listener is not None
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=max(1, int(settings.stop_timeout * DRAIN_SHARE)),
+            timeout_keep_alive=75,
+        )
+    )
+    server.run(sockets=[socket.socket(fileno=own.listener)])
+    if not server.started:
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,24 @@
+"""The GPU's resize, here on the CPU, is Pillow's to within the rounding of one level per pass."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from server.images.bundled import bundled_photos
+from server.images.prepare import prepare
+from server.pytorch.engine.resize import resize_and_crop
+
+
+@pytest.mark.parametrize("size", [(224, 224), (640, 480), (481, 641), (1000, 230), (224, 900), (1920, 1080)])
+def test_as_pillow(size: tuple[int, int], tmp_path) -> None:
+    with Image.open(bundled_photos()[0]) as photo:
+        image = photo.convert("RGB").resize(size)
+    image.save(tmp_path / "image.png")
+    expected = prepare((tmp_path / "image.png").read_bytes(), max_pixels=10**8)
+    pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
+    found = resize_and_crop(torch.stack([pixels, 255 - pixels]))
+    assert found.shape == (2, 3, 224, 224)
+    difference = np.abs(found[0].numpy().astype(int) - expected.astype(int))
+    assert difference.max() <= 2
+    assert difference.mean() < 0.02

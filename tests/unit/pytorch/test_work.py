@@ -1,0 +1,162 @@
+"""Batches are filled in order, split where they are full, and every request is answered once with its own rows."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.pytorch.engine.encode_loop import EncodeLoop
+from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
+from server.pytorch.ipc.messages import Done
+
+
+class Model:
+    """Embeds an image, here one number, as that number; two batches may be in flight. Can be held."""
+
+    depth = 2
+
+    def __init__(self, max_batch: int = 8) -> None:
+        self.max_batch = max_batch
+        self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.launched = threading.Event()
+
+    def launch(self, segments: list[Segment]) -> np.ndarray:
+        pixels = np.concatenate([segment.pixels for segment in segments])
+        self.batches.append(len(pixels))
+        self.launched.set()
+        if (pixels < 0).any():
+            raise RuntimeError("the model failed")
+        return pixels
+
+    def collect(self, flight: np.ndarray) -> Encoded:
+        assert self.gate.wait(10)
+        return Encoded(np.repeat(flight[:, None], 512, axis=1).astype(np.float32), 1, 2, 3)
+
+
+class Bench:
+    """A queue, a loop and the answers that came out."""
+
+    def __init__(self, model: Model, delay_us: int = 0) -> None:
+        self.queue = SegmentQueue(delay_us)
+        self.answers: dict[int, Done] = {}
+        self.results: dict[int, np.ndarray] = {}
+        self.errors: list[Exception] = []
+        self.loop = EncodeLoop(model, self.queue, on_execution=lambda *_: None, on_error=self.errors.append)
+        self.loop.start()
+
+    def ask(self, number: int, values: list[int]) -> Request:
+        self.results[number] = np.zeros((len(values), 512), np.float32)
+
+        def reply(done: Done) -> None:
+            assert number not in self.answers
+            self.answers[number] = done
+
+        request = Request(number, self.results[number], reply)
+        self.queue.put([Segment(request, 0, np.array(values))])
+        return request
+
+    def finish(self) -> None:
+        self.queue.close()
+        self.loop.join()
+
+
+@settings(deadline=None, max_examples=50)
+@given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=30), max_batch=st.integers(1, 16))
+def test_every_request_gets_its_rows_and_no_batch_is_too_large(sizes: list[int], max_batch: int) -> None:
+    model = Model(max_batch)
+    bench = Bench(model)
+    for number, size in enumerate(sizes):
+        bench.ask(number, [1000 * number + row for row in range(size)])
+    bench.finish()
+    for number, size in enumerate(sizes):
+        assert bench.results[number][:, 7].tolist() == [1000 * number + row for row in range(size)]
+        assert bench.answers[number].error is None
+    assert max(model.batches) <= max_batch
+    assert sum(model.batches) == sum(sizes)
+
+
+def test_what_waits_fills_batches() -> None:
+    model = Model(8)
+    model.gate.clear()
+    bench = Bench(model)
+    bench.ask(0, [0])
+    assert model.launched.wait(10)
+    for number in range(1, 6):
+        bench.ask(number, [number] * 4)
+    model.gate.set()
+    bench.finish()
+    assert sum(model.batches) == 21
+    assert model.batches.count(8) == 2
+
+
+def test_a_cancelled_request_is_answered_and_costs_nothing() -> None:
+    model = Model(4)
+    model.gate.clear()
+    bench = Bench(model)
+    bench.ask(0, [0])
+    assert model.launched.wait(10)
+    bench.ask(1, [5] * 4).cancelled = True
+    bench.ask(2, [6])
+    model.gate.set()
+    bench.finish()
+    assert bench.answers[1].error == "cancelled"
+    assert bench.results[2][0, 0] == 6
+    assert sum(model.batches) == 2
+
+
+def test_a_failed_batch_fails_its_requests_and_the_next_one_is_served() -> None:
+    bench = Bench(Model(1))
+    bench.ask(0, [-1])
+    bench.ask(1, [7])
+    bench.finish()
+    assert "log" in (bench.answers[0].error or "")
+    assert bench.results[1][0, 0] == 7
+    assert [str(error) for error in bench.errors] == ["the model failed"]
+
+
+def test_a_delay_waits_for_company() -> None:
+    model = Model(2)
+    bench = Bench(model, delay_us=5_000_000)
+    bench.ask(0, [1])
+    bench.ask(1, [2])
+    bench.finish()
+    assert model.batches == [2]
+
+
+def test_times_and_refusals_are_told() -> None:
+    answers: list[Done] = []
+    request = Request(9, np.zeros((3, 512), np.float32), answers.append)
+    request.decode_ns = 40
+    request.started()
+    request.refuse(1)
+    batch = Encoded(np.ones((1, 512), np.float32), 1, 2, 3)
+    request.embedded(0, batch.embeddings, batch)
+    assert answers == []
+    request.embedded(2, batch.embeddings, batch)
+    (done,) = answers
+    assert (done.id, done.refused, done.error) == (9, [1], None)
+    assert (done.input_ns, done.infer_ns, done.output_ns) == (42, 4, 6)
+
+
+def test_a_queue_that_is_closed_says_so() -> None:
+    queue = SegmentQueue(0)
+    assert queue.take(4, wait=False) == []
+    queue.close()
+    assert queue.take(4, wait=True) is None
+
+
+@pytest.mark.parametrize("most", [1, 3, 5])
+def test_a_split_keeps_the_order(most: int) -> None:
+    queue = SegmentQueue(0)
+    request = Request(0, np.zeros((10, 512), np.float32), lambda _: None)
+    queue.put([Segment(request, 0, np.arange(10))])
+    seen: list[int] = []
+    while batch := queue.take(most, wait=False):
+        for segment in batch:
+            assert segment.first == len(seen)
+            seen.extend(segment.pixels.tolist())
+    assert seen == list(range(10))
