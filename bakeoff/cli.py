@@ -132,6 +132,24 @@ def bench(
         _stop(f"bakeoff: failed: {error}")
 
 
+@app.command("bench-server")
+def bench_server(
+    url: Annotated[str | None, typer.Option(help="Base URL of port 8002 on this machine.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.")] = 4.0,
+    results: Annotated[Path, typer.Option(help="Folder for the result.")] = ROOT / "results",
+) -> None:
+    """Measure the PyTorch server alone, beside what this machine can do in process."""
+    from bench.errors import BenchError
+    from bench.server.run import run
+    from server.backends import pytorch_url
+    from server.images.bundled import FOLDER
+
+    try:
+        run(url or pytorch_url(_settings()), FOLDER, results, seconds, console)
+    except BenchError as error:
+        _stop(f"bakeoff: failed: {error}")
+
+
 @app.command()
 def report(
     run: Annotated[Path | None, typer.Argument(help="A folder under results/; the newest when left out.")] = None,

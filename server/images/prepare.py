@@ -33,7 +33,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint8]:
-    """Return the pixels of one image file.
+    """Return the pixels of one image file; very large JPEG files are decoded at a reduced size.
 
     Args:
         data: a JPEG, PNG or WebP file; of an animation the first frame is taken.
@@ -45,6 +45,15 @@ def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint
     Raises:
         ImageError: the file is empty, of another format, damaged or too large.
     """
+    return _prepare(data, max_pixels, may_reduce=True)
+
+
+def prepare_exactly(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint8]:
+    """Return what `prepare` does, but equal to the reference bit for bit whatever the size."""
+    return _prepare(data, max_pixels, may_reduce=False)
+
+
+def _prepare(data: bytes | memoryview, max_pixels: int, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
@@ -52,7 +61,8 @@ def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint
             f"{width}x{height} is {width * height / 1e6:.1f} megapixels; at most {max_pixels / 1e6:g} are accepted"
         )
     try:
-        _decode_smaller(image)
+        if may_reduce:
+            _decode_smaller(image)
         image = _eight_bits(image)
         cropped = _resize_and_crop(image, resized(width, height)).convert("RGB")
     except MemoryError:

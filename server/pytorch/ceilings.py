@@ -63,7 +63,7 @@ def _encoding(model: Model, size: int, device: str) -> Callable[[], object]:
 def _seconds(work: Callable[[], object]) -> float:
     """Return the median seconds of one call."""
     work()
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + SECONDS
     while len(times) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
