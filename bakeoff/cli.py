@@ -151,6 +151,29 @@ def bench_server(
 
 
 @app.command()
+def soak(
+    images: Annotated[int, typer.Option(help="Images to embed and check.")] = 20_000,
+    processes: Annotated[int, typer.Option(help="Client processes.")] = 1,
+    connections: Annotated[int, typer.Option(help="Connections of each process.")] = 8,
+    url: Annotated[str | None, typer.Option(help="Base URL of port 8002 on this machine.")] = None,
+) -> None:
+    """Send the PyTorch server images of all kinds for long, check every embedding, and watch its memory."""
+    from bench.errors import BenchError
+    from bench.server.soak import problems
+    from bench.server.soak import soak as run
+    from server.backends import pytorch_url
+    from server.images.bundled import FOLDER
+
+    try:
+        document = run(url or pytorch_url(_settings()), FOLDER, images, processes, connections, console)
+    except BenchError as error:
+        _stop(f"bakeoff: failed: {error}")
+    console.print_json(data=document)
+    if found := problems(document):
+        _stop(f"bakeoff: failed: {'; '.join(found)}")
+
+
+@app.command()
 def report(
     run: Annotated[Path | None, typer.Argument(help="A folder under results/; the newest when left out.")] = None,
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -37,12 +37,10 @@ def bodies(photos: Path, kind: Kind, images: int) -> list[Body]:
     Raises:
         BenchError: the photos cannot be read.
     """
-    tensors = [
-        _jpeg(photo.data) if kind == "jpeg" else photo.pixels.tobytes() for photo in load_photos(photos, 64).photos
-    ]
-    return [
-        _body(kind, [tensors[(variant + row) % len(tensors)] for row in range(images)]) for variant in range(VARIANTS)
-    ]
+    found = load_photos(photos, 64).photos
+    tensors = [_jpeg(photo.data) if kind == "jpeg" else photo.pixels.tobytes() for photo in found]
+    make = body_of_files if kind == "jpeg" else body_of_pixels
+    return [make([tensors[(variant + row) % len(tensors)] for row in range(images)]) for variant in range(VARIANTS)]
 
 
 def _jpeg(file: bytes) -> bytes:
@@ -52,25 +50,27 @@ def _jpeg(file: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _body(kind: Kind, tensors: list[bytes]) -> Body:
-    count = len(tensors)
-    if kind == "jpeg":
-        name, datatype, shape = "encoded_image", "BYTES", [count, 1]
-        data = b"".join(struct.pack("<I", len(file)) + file for file in tensors)
-    else:
-        name, datatype, shape = "image", "UINT8", [count, 3, 224, 224]
-        data = b"".join(tensors)
+def body_of_files(files: list[bytes]) -> Body:
+    """Return the request for the embeddings of image files."""
+    data = b"".join(struct.pack("<I", len(file)) + file for file in files)
+    tensor = {"name": "encoded_image", "datatype": "BYTES", "shape": [len(files), 1]}
+    return _body(MODELS["encoded"], tensor, data, len(files))
+
+
+def body_of_pixels(pixels: list[bytes]) -> Body:
+    """Return the request for the embeddings of images UINT8 `[3, 224, 224]`, in C order."""
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [len(pixels), 3, 224, 224]}
+    return _body(MODELS["pixels"], tensor, b"".join(pixels), len(pixels))
+
+
+def _body(model: str, tensor: dict[str, Any], data: bytes, images: int) -> Body:
     document = {
-        "inputs": [{"name": name, "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": len(data)}}],
+        "inputs": [{**tensor, "parameters": {"binary_data_size": len(data)}}],
         "outputs": [{"name": "embedding", "parameters": {"binary_data": True}}],
     }
     header = json.dumps(document).encode()
-    return Body(
-        f"/v2/models/{MODELS['encoded' if kind == 'jpeg' else 'pixels']}/infer",
-        {"Inference-Header-Content-Length": str(len(header)), "Content-Type": "application/octet-stream"},
-        header + data,
-        count,
-    )
+    headers = {"Inference-Header-Content-Length": str(len(header)), "Content-Type": "application/octet-stream"}
+    return Body(f"/v2/models/{model}/infer", headers, header + data, images)
 
 
 def embeddings(answer: bytes, header_length: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

@@ -90,4 +90,5 @@ def _decode_only(files: list[np.ndarray[tuple[int], np.dtype[np.uint8]]]) -> Non
     torch.cuda.synchronize()
 
 
-main()
+if __name__ == "__main__":
+    main()

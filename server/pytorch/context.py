@@ -44,6 +44,9 @@ class Context:
         return {**self.described, "precision": loaded.precision, "decode": loaded.decode}
 
 
-def context(request: Request) -> Context:
-    """FastAPI dependency: the context of the app that serves `request`."""
+async def context(request: Request) -> Context:
+    """FastAPI dependency: the context of the app that serves `request`.
+
+    Like all dependencies here it is a coroutine: FastAPI would give a plain function to a thread, which costs more.
+    """
     return cast("Context", request.app.state.context)

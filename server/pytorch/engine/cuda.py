@@ -24,10 +24,7 @@ def _timer() -> torch.cuda.Event:
 
 @dataclass
 class _Lane:
-    """Buffers and events of one batch in flight.
-
-    `done` blocks instead of spinning: the core is worth more to the workers than the microseconds it saves.
-    """
+    """Buffers and events of one batch in flight."""
 
     staging: Tensor
     result: Tensor
@@ -35,7 +32,7 @@ class _Lane:
     copied: torch.cuda.Event = field(default_factory=_timer)
     started: torch.cuda.Event = field(default_factory=_timer)
     computed: torch.cuda.Event = field(default_factory=_timer)
-    done: torch.cuda.Event = field(default_factory=lambda: torch.cuda.Event(enable_timing=True, blocking=True))
+    done: torch.cuda.Event = field(default_factory=_timer)
     images: int = 0
     sources: list[Segment] = field(default_factory=list)
 

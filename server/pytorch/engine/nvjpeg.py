@@ -23,7 +23,7 @@ class GpuDecoder:
         Raises:
             RuntimeError: this torchvision or this GPU has no nvJPEG.
         """
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream(priority=-1)  # small work, and the encoder waits for it
         with torch.cuda.stream(self._stream):
             decode_jpeg(torch.from_numpy(probe), mode=ImageReadMode.RGB, device="cuda")
 

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 ContextDependency = Annotated[Context, Depends(context)]
 
 
-def model_spec(model: str, parts: ContextDependency, version: str = "1") -> ModelSpec:
+async def model_spec(model: str, parts: ContextDependency, version: str = "1") -> ModelSpec:
     """FastAPI dependency: the model that the path names.
 
     Raises:
