@@ -29,6 +29,11 @@ IMAGE_BYTES = 3 * 224 * 224
 BACKLOG = 2048
 """Connections that wait to be accepted."""
 
+CUDA_QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
+"""By default 8 hardware queues serve all of a process's streams, and the decoder's kernels then wait for whole graphs of the
+encoder that happen to share their queue: 7,700 decoded images/s beside the encoder instead of 20,000 (docs/performance.md).
+"""
+
 STOP_SHARE = 0.8
 """Part of STOP_TIMEOUT after which a process that still runs is killed."""
 
@@ -97,7 +102,7 @@ class Family:
                 lifeline=lifeline,
                 gpu=gpu,
             )
-            await self._spawn(f"engine {engine}", "server.pytorch.engine", arguments, environment)
+            await self._spawn(f"engine {engine}", "server.pytorch.engine", arguments, {**CUDA_QUEUES, **environment})
         self._listener.close()
         for pair in ends.values():
             for end in pair:  # a channel must end with the processes that use it

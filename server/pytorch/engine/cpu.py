@@ -9,13 +9,17 @@ from server.model.module import ServingModule
 from server.pytorch.engine.work import Encoded, Segment
 
 
+MAX_BATCH = 16
+"""Larger batches are no faster on a CPU (docs/performance.md), and each size keeps memory of its own in oneDNN."""
+
+
 class CpuEncoder:
     """Runs the serving module on the processor's cores, one batch at a time."""
 
     depth = 1
 
     def __init__(self, module: ServingModule, max_batch: int) -> None:
-        self.max_batch = max_batch
+        self.max_batch = min(max_batch, MAX_BATCH)
         self._module = module
 
     @torch.inference_mode()
