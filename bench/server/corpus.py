@@ -1,6 +1,7 @@
 """The images of the soak: the bundled photos in many sizes and formats, with their reference embeddings."""
 
 import io
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -24,15 +25,18 @@ FORMATS: dict[str, tuple[str, str, dict[str, object]]] = {
     "palette": ("P", "PNG", {"compress_level": 1}),
     "webp": ("RGB", "WEBP", {"quality": 80, "method": 0}),
 }
-USUAL = 5
-"""How many of the 12 formats' turns are ordinary JPEGs, as most photos are."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Files, their pixels UINT8 `[n, 3, 224, 224]`, their embeddings FP32 `[n, 512]`, and the embeddings' spread."""
+    """Files, their pixels UINT8 `[n, 3, 224, 224]`, their embeddings FP32 `[n, 512]`, and the embeddings' spread.
+
+    Attributes:
+        ordinary: indices of the files that are plain JPEGs, as most photos are.
+    """
 
     files: list[bytes]
+    ordinary: list[int]
     pixels: npt.NDArray[np.uint8]
     embeddings: npt.NDArray[np.float32]
     spread: float
@@ -45,19 +49,20 @@ def make_corpus(photos: Path) -> Corpus:
         BenchError: the reference cannot be computed.
     """
     sources = sorted(photos.glob("*.jpg"))
-    turns = ["baseline"] * USUAL + list(FORMATS)[1:]
-    files = []
-    for index in range(len(turns) * len(SIZES)):
-        mode, kind, options = FORMATS[turns[index % len(turns)]]
+    files, ordinary = [], []
+    for index, (size, name) in enumerate(itertools.product(SIZES, FORMATS)):
+        mode, kind, options = FORMATS[name]
+        if name == "baseline":
+            ordinary.append(index)
         buffer = io.BytesIO()
         with Image.open(sources[index % len(sources)]) as image:
-            image.convert("RGB").resize(SIZES[index % len(SIZES)]).convert(mode).save(buffer, kind, **options)
+            image.convert("RGB").resize(size).convert(mode).save(buffer, kind, **options)
         files.append(buffer.getvalue())
     with tempfile.TemporaryDirectory() as folder:
-        return _referenced(files, Path(folder))
+        return _referenced(files, ordinary, Path(folder))
 
 
-def _referenced(files: list[bytes], folder: Path) -> Corpus:
+def _referenced(files: list[bytes], ordinary: list[int], folder: Path) -> Corpus:
     images = folder / "images"
     images.mkdir()
     for index, file in enumerate(files):
@@ -71,4 +76,4 @@ def _referenced(files: list[bytes], folder: Path) -> Corpus:
         embeddings, pixels = found["embeddings"], found["pixels"]
     first, second = np.triu_indices(len(embeddings), k=1)
     spread = float(np.median(np.linalg.norm(embeddings[first] - embeddings[second], axis=1)))
-    return Corpus(files, pixels, embeddings, spread)
+    return Corpus(files, ordinary, pixels, embeddings, spread)

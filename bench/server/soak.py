@@ -22,6 +22,7 @@ from bench.server.requests import Body, body_of_files, body_of_pixels, embedding
 
 BAD_SHARE = 0.01
 CANCELLED_SHARE = 0.01
+ORDINARY_SHARE = 0.9
 PIXELS_SHARE = 0.3
 ERROR_BOUND = 0.05
 """Of the spread: what decoding on a GPU may differ from the reference, and then some for the arithmetic."""
@@ -164,7 +165,7 @@ class _Connection:
     def run(self, images: int) -> None:
         """Send until `images` were embedded."""
         while self._outcome.images < images:
-            rows = [self._rng.randrange(len(self._corpus.files)) for _ in range(self._rng.choice(BATCHES))]
+            rows = [self._row() for _ in range(self._rng.choice(BATCHES))]
             fate = self._rng.random()
             try:
                 if fate < BAD_SHARE:
@@ -211,6 +212,11 @@ class _Connection:
         time.sleep(self._rng.random() * 0.02)
         self._connection.close()
         self._outcome.counts["cancelled"] += 1
+
+    def _row(self) -> int:
+        if self._rng.random() < ORDINARY_SHARE:
+            return self._rng.choice(self._corpus.ordinary)
+        return self._rng.randrange(len(self._corpus.files))
 
     def _body(self, rows: list[int]) -> Body:
         if self._rng.random() < PIXELS_SHARE:

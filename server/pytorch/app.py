@@ -59,6 +59,6 @@ def create_app(
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
-    for router in (rest.router, oip.router, operations.router):
+    for router in (oip.infer_router, rest.router, oip.router, operations.router):
         app.include_router(router)
     return app

@@ -1,13 +1,21 @@
 """What only a GPU can show."""
 
+import io
+import random
+
+import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from tritonclient import http
 
+from bench.server.corpus import make_corpus
 from server.hardware import gpus
+from server.images.bundled import FOLDER
 from server.model.agreement import compare
 from server.model.reference import Reference
-from tests.stack.stack import PRECISION, RunningStack
+from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack
+from tests.stack.test_agreement import infer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -38,3 +46,30 @@ def test_both_backends_compute_in_fp16_on_the_gpu(stack: RunningStack) -> None:
         with http.InferenceServerClient(f"127.0.0.1:{port}") as client:
             parameters = client.get_model_config("openclip_vit_b32")["parameters"]
         assert parameters["precision"]["string_value"] == "fp16"
+
+
+def test_photos_of_all_sizes_and_formats_are_near_their_reference(stack: RunningStack, monkeypatch) -> None:
+    for name in ("BAKEOFF_HOME", "PRETRAINED"):
+        monkeypatch.setenv(name, stack.environment[name])
+    corpus = make_corpus(FOLDER)
+    with http.InferenceServerClient(f"127.0.0.1:{stack.ports['pytorch']}", network_timeout=120) as client:
+        files = np.array(corpus.files, dtype=np.object_).reshape(-1, 1)
+        found = infer(client, http, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files)
+    errors = np.linalg.norm(found - corpus.embeddings, axis=1) / corpus.spread
+    assert errors.max() <= 0.05
+
+
+def test_damaged_files_never_harm_the_next_request(stack: RunningStack, reference: Reference) -> None:
+    rng = random.Random(0)
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(reference.files[0])) as image:
+        image.convert("RGB").resize((640, 480)).save(buffer, "JPEG")
+    url = f"{stack.url()}/embed"
+    with httpx.Client(timeout=60) as client:
+        for _ in range(200):
+            damaged = bytearray(buffer.getvalue())
+            for _ in range(rng.choice((1, 3, 10, 100))):
+                damaged[rng.randrange(2, len(damaged) - 2)] = rng.randrange(256)
+            assert client.post(url, content=bytes(damaged)).status_code in (200, 400)
+        answer = client.post(url, content=reference.files[0]).json()
+    assert np.allclose(answer["embedding"], reference.embeddings[0], atol=ROW_TOLERANCE)

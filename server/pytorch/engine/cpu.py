@@ -8,7 +8,6 @@ from torch import Tensor
 from server.model.module import ServingModule
 from server.pytorch.engine.work import Encoded, Segment
 
-
 MAX_BATCH = 16
 """Larger batches are no faster on a CPU (docs/performance.md), and each size keeps memory of its own in oneDNN."""
 

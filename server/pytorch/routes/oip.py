@@ -21,6 +21,7 @@ LARGE_JSON = 100_000
 """Bytes of JSON whose parsing would keep the event loop from other requests; binary tensors are not parsed at all."""
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+infer_router = APIRouter()  # of the one route that is asked all the time: matched before all others
 
 ContextDependency = Annotated[Context, Depends(context)]
 
@@ -103,10 +104,13 @@ async def statistics(spec: SpecDependency, parts: ContextDependency) -> dict[str
     return {"model_stats": [parts.service.statistics[spec.name].snapshot()]}
 
 
-@router.post("/models/{model}/infer")
-@router.post("/models/{model}/versions/{version}/infer")
-async def infer(request: Request, spec: SpecDependency, parts: ContextDependency) -> Response:
-    """Run a model on JSON or binary tensors."""
+async def infer(request: Request) -> Response:
+    """Run a model on JSON or binary tensors.
+
+    A plain Starlette route: resolving FastAPI's dependencies would take as long as all else that is done here.
+    """
+    parts = await context(request)
+    spec = await model_spec(request.path_params["model"], parts, request.path_params.get("version", "1"))
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise InferenceError(415, f"Content-Encoding '{encoding}' is not supported; send the body as it is")
@@ -115,6 +119,10 @@ async def infer(request: Request, spec: SpecDependency, parts: ContextDependency
         parsed = await _parsed(body, request.headers.get("inference-header-content-length"), spec)
         work = _response(parsed, spec, parts, memory)
         return await answer_in_time(request, work, parts.settings.request_timeout_s)
+
+
+for _path in ("/models/{model}/infer", "/models/{model}/versions/{version}/infer"):
+    infer_router.add_route(f"{router.prefix}{_path}", infer, methods=["POST"])
 
 
 async def _response(parsed: InferRequest, spec: ModelSpec, parts: Context, memory: Blocks) -> Response:

@@ -1,0 +1,199 @@
+"""The PyTorch server under more than it can take: refused at once, given up in time, dropped when nobody waits, drained at the end."""
+
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from bench.server.requests import Body, body_of_files, body_of_pixels, embeddings
+from server.model.reference import Reference
+from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, start
+
+QUEUE = 40
+
+
+def same_model(stack: RunningStack, folder: Path) -> Path:
+    """Return a BAKEOFF_HOME in `folder` with what `stack` has exported."""
+    home = folder / "home"
+    home.mkdir()
+    for name in ("weights", "onnx", "model.json"):
+        (home / name).symlink_to(stack.home / name)
+    return home
+
+
+@pytest.fixture(scope="module")
+def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Return a PyTorch server of two workers with a short queue and little patience."""
+    running = start(
+        same_model(stack, tmp_path_factory.mktemp("small")),
+        23_000,
+        BACKENDS="pytorch",
+        PRECISION=PRECISION,
+        HTTP_WORKERS="2",
+        MAX_QUEUE_IMAGES=str(QUEUE),
+        REQUEST_TIMEOUT_S="20",
+    )
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        running.stop()
+
+
+def pixels(reference: Reference, rows: list[int]) -> Body:
+    return body_of_pixels([reference.pixels[row % len(reference.pixels)].tobytes() for row in rows])
+
+
+def post(stack: RunningStack, body: Body, timeout: float = 60) -> httpx.Response:
+    return httpx.post(f"{stack.url()}{body.path}", content=body.data, headers=body.headers, timeout=timeout)
+
+
+def right(answer: httpx.Response, reference: Reference, rows: list[int]) -> bool:
+    found = embeddings(answer.content, int(answer.headers["Inference-Header-Content-Length"]))
+    return bool(np.allclose(found, reference.embeddings[rows], atol=ROW_TOLERANCE))
+
+
+def loaded(stack: RunningStack) -> bool:
+    try:
+        return httpx.get(f"{stack.url()}/v2/health/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def executed(stack: RunningStack) -> int:
+    """Return how many images the model has embedded, waited for or not."""
+    document = httpx.get(f"{stack.url()}/v2/models/openclip_vit_b32/stats").json()["model_stats"][0]
+    return sum(batch["batch_size"] * batch["compute_infer"]["count"] for batch in document["batch_stats"])
+
+
+def idle(stack: RunningStack) -> bool:
+    return "bakeoff_outstanding_images 0.0" in httpx.get(f"{stack.url()}/metrics").text
+
+
+def wait_idle(stack: RunningStack) -> None:
+    deadline = time.monotonic() + 30
+    while not idle(stack):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_does_not_fit_the_queue_is_refused_at_once(small: RunningStack, reference: Reference) -> None:
+    rows = list(range(8))
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: post(small, pixels(reference, rows)), range(24)))
+    refused = [answer for answer in answers if answer.status_code == 503]
+    served = [answer for answer in answers if answer.status_code == 200]
+    assert len(refused) + len(served) == 24
+    assert refused
+    assert len(served) >= QUEUE // 8
+    assert all(answer.headers["Retry-After"] for answer in refused)
+    assert all("MAX_QUEUE_IMAGES" in answer.json()["error"] for answer in refused)
+    assert all(right(answer, reference, rows) for answer in served)
+    wait_idle(small)
+
+
+def test_a_request_whose_client_left_is_not_embedded(small: RunningStack, reference: Reference) -> None:
+    wait_idle(small)
+    before = executed(small)
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(post, small, pixels(reference, [0] * 32))
+        time.sleep(0.1)
+        body = pixels(reference, [1] * 8)
+        with socket.create_connection(("127.0.0.1", small.ports["pytorch"])) as leaving:
+            head = f"POST {body.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body.data)}\r\n"
+            head += "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
+            leaving.sendall(head.encode() + b"\r\n" + body.data)
+            time.sleep(0.1)
+        assert busy.result().status_code == 200
+    wait_idle(small)
+    if executed(small) - before == 40:
+        pytest.skip("this machine embedded 32 images before the client could leave")
+    assert executed(small) - before == 32
+
+
+def test_counters_are_those_of_all_workers(small: RunningStack, reference: Reference) -> None:
+    def counted() -> tuple[float, int]:
+        text = httpx.get(f"{small.url()}/metrics").text
+        (found,) = re.findall(
+            r'^bakeoff_requests_total{model="openclip_vit_b32_encoded",outcome="success"} (.*)$', text, re.M
+        )
+        stats = httpx.get(f"{small.url()}/v2/models/openclip_vit_b32_encoded/stats").json()["model_stats"][0]
+        return float(found), stats["inference_stats"]["success"]["count"]
+
+    body = body_of_files([reference.files[0]])
+    before = counted()
+    for _ in range(12):  # each on a connection of its own, so that both workers have a part
+        assert post(small, body).status_code == 200
+    assert {tuple(after - b for after, b in zip(counted(), before, strict=True)) for _ in range(6)} == {(12, 12)}
+
+
+@pytest.mark.parametrize("part", ["server.pytorch.engine", "server.pytorch.worker"])
+def test_a_killed_part_takes_its_server_down_and_all_of_it_comes_back(small: RunningStack, part: str) -> None:
+    family = [process for process in small.processes() if "server.pytorch" in " ".join(process.cmdline())]
+    victim = next(process for process in family if part in " ".join(process.cmdline()))
+    victim.kill()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    small.wait(200)
+
+
+def test_stopping_answers_everything_that_was_accepted(
+    stack: RunningStack, reference: Reference, tmp_path: Path
+) -> None:
+    other = start(same_model(stack, tmp_path), 24_000, BACKENDS="pytorch", PRECISION=PRECISION)
+    try:
+        other.wait(200)
+        rows = [0, 1, 2]
+        answers: list[httpx.Response] = []
+        refused: list[Exception] = []
+
+        def ask() -> None:
+            while not refused:
+                try:
+                    answers.append(post(other, pixels(reference, rows)))
+                except httpx.ConnectError as error:
+                    refused.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        other.process.send_signal(signal.SIGTERM)
+        assert other.process.wait(12) == 0
+        for thread in threads:
+            thread.join(10)
+        assert len(answers) > 4
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert all(right(answer, reference, rows) for answer in answers if answer.status_code == 200)
+    finally:
+        other.stop()
+
+
+def test_a_request_that_takes_too_long_is_given_up(stack: RunningStack, reference: Reference, tmp_path: Path) -> None:
+    other = start(
+        same_model(stack, tmp_path),
+        25_000,
+        BACKENDS="pytorch",
+        PRECISION=PRECISION,
+        REQUEST_TIMEOUT_S="0.001",
+        WARMUP_MAX_BATCH="1",
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not loaded(other):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        answer = post(other, pixels(reference, [0] * 64))
+        assert answer.status_code == 504
+        assert "REQUEST_TIMEOUT_S" in answer.json()["error"]
+    finally:
+        other.stop()
