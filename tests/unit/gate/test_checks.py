@@ -10,9 +10,10 @@ from server.model.reference import Reference
 
 
 class Backend:
-    """Answers from the reference itself; `wrong` spoils one row of one model."""
+    """Answers from the reference itself; `wrong` spoils one row of one model, `shift` all photos' a little."""
 
-    def __init__(self, reference: Reference, wrong: str | None = None) -> None:
+    def __init__(self, reference: Reference, wrong: str | None = None, shift: float = 0.0) -> None:
+        self._shift = shift
         self._reference = reference
         self._wrong = wrong
         self.sizes: list[int] = []
@@ -23,7 +24,7 @@ class Backend:
 
     def embed_files(self, files: list[bytes]) -> np.ndarray:
         self.sizes.append(len(files))
-        return self._answer([file[0] for file in files], "encoded")
+        return self._answer([file[0] for file in files], "encoded") + np.float32(self._shift)
 
     def _answer(self, rows: list[int], kind: str) -> np.ndarray:
         answer = self._reference.embeddings[rows].copy()
@@ -72,3 +73,15 @@ def test_the_right_answers_pass_in_any_chunks(reference: Reference, largest: int
 def test_one_wrong_row_fails(reference: Reference, kind: str) -> None:
     with pytest.raises(Disagreement, match=kind):
         verify(Backend(reference, wrong=kind), reference, 128, "fp16", decodes_on_gpu=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("decodes_on_gpu", "agrees"), [(True, True), (False, False)])
+def test_photos_that_a_gpu_decoded_may_differ_as_fp16_does(
+    reference: Reference, decodes_on_gpu: bool, agrees: bool
+) -> None:
+    backend = Backend(reference, shift=0.0005)  # an error of 0.008 of the spread
+    if agrees:
+        verify(backend, reference, 128, "fp32", decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(Disagreement, match="encoded"):
+            verify(backend, reference, 128, "fp32", decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type]
