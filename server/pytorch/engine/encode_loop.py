@@ -1,7 +1,6 @@
-"""The thread that keeps the encoder busy: it launches the next batch before it waits for the one before."""
+"""The loop that keeps the encoder busy: it launches the next batch before it waits for the one before."""
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -38,7 +37,7 @@ class EncodeLoop:
         on_execution: Callable[[int, Encoded], None],
         on_error: Callable[[Exception], None],
     ) -> None:
-        """Prepare; `start` does the work.
+        """Prepare; `run` does the work.
 
         Args:
             on_execution: told the size and the times of each batch.
@@ -48,17 +47,9 @@ class EncodeLoop:
         self._queue = queue
         self._on_execution = on_execution
         self._on_error = on_error
-        self._thread = threading.Thread(target=self._run, name="encode", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until the closed queue has been emptied."""
-        self._thread.join()
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Work until the queue is closed and empty."""
         flights: deque[tuple[list[Segment], Any]] = deque()
         while True:
             batch = self._queue.take(self._encoder.max_batch, wait=not flights)
@@ -74,7 +65,7 @@ class EncodeLoop:
             segment.request.started()
         try:
             flights.append((batch, self._encoder.launch(batch)))
-        except Exception as error:  # one batch that fails must not end the thread that serves all others
+        except Exception as error:  # one batch that fails must not end the loop that serves all others
             self._fail(batch, error)
 
     def _finish(self, batch: list[Segment], flight: Any) -> None:

@@ -45,8 +45,9 @@ class Bench:
         self.answers: dict[int, Done] = {}
         self.results: dict[int, np.ndarray] = {}
         self.errors: list[Exception] = []
-        self.loop = EncodeLoop(model, self.queue, on_execution=lambda *_: None, on_error=self.errors.append)
-        self.loop.start()
+        loop = EncodeLoop(model, self.queue, on_execution=lambda *_: None, on_error=self.errors.append)
+        self.thread = threading.Thread(target=loop.run)
+        self.thread.start()
 
     def ask(self, number: int, values: list[int]) -> Request:
         self.results[number] = np.zeros((len(values), 512), np.float32)
@@ -61,7 +62,7 @@ class Bench:
 
     def finish(self) -> None:
         self.queue.close()
-        self.loop.join()
+        self.thread.join()
 
 
 @settings(deadline=None, max_examples=50)
