@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bakeoff import stack, status_table
+from bakeoff import engine, stack, status_table
 from server import logs
 from server.home import ROOT
 from server.settings import Settings, SettingsError, load_settings
@@ -19,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(engine.app)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
