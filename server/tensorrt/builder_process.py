@@ -137,6 +137,7 @@ class _Attempt:
             process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
             )
+        assert process.stdin is not None
         assert process.stdout is not None
         listener = threading.Thread(target=self._listen, args=(process.stdout,), daemon=True)
         listener.start()
@@ -151,7 +152,9 @@ class _Attempt:
                     )
         finally:
             _stop(process)
-            listener.join(STOP_GRACE_S)
+            listener.join()
+            process.stdin.close()
+            process.stdout.close()
         return process.returncode
 
     def _listen(self, output: IO[str]) -> None:
