@@ -183,6 +183,10 @@ class TritonPythonModel:
         cuda_options = config.get("optimization", {}).get("cuda", {})
         sizes = [int(spec["batch_size"]) for spec in cuda_options.get("graph_spec", [])]
         plan = os.path.join(args["model_repository"], args["model_version"], "model.plan")
+        if not os.path.exists(plan):
+            raise pb_utils.TritonModelException(
+                "there is no engine yet; the readiness gate compiles it and loads it then"
+            )
         try:
             self._engine = Engine(
                 plan, sizes if cuda_options.get("graphs") else (), int(args["model_instance_device_id"])
