@@ -98,7 +98,12 @@ def describe() -> dict[str, Any]:
 
     _, properties = runtime.cudaGetDeviceProperties(0)
     capability = f"{properties.major}.{properties.minor}"
-    return {**found, "gpu": properties.name.decode(), "compute_capability": capability, "cuda_problem": None}
+    return {
+        **found,
+        "gpu": properties.name.decode().rstrip("\0"),
+        "compute_capability": capability,
+        "cuda_problem": None,
+    }
 
 
 def _cuda_problem() -> "str | None":
@@ -268,9 +273,11 @@ class Build:
 
     def _parse(self, trt: Any, builder: Any, logger: Any) -> Any:
         flags = trt.NetworkDefinitionCreationFlag
-        # TensorRT 8.6 knows no types but a batch dimension of its own; from 10 on a network has the types of its ONNX
-        # file; in 11 it can have no others.
-        flag = getattr(flags, "STRONGLY_TYPED", None) or getattr(flags, "EXPLICIT_BATCH", None)
+        # From TensorRT 10 on a network can keep the types of its ONNX file, in 11 it always does; 8.6 chooses types by
+        # itself, and has to be told that the batch is a dimension.
+        flag = next(
+            (getattr(flags, name) for name in ("STRONGLY_TYPED", "EXPLICIT_BATCH") if hasattr(flags, name)), None
+        )
         network = builder.create_network(0 if flag is None else 1 << int(flag))
         parser = trt.OnnxParser(network, logger)
         if not parser.parse_from_file(str(self._options.onnx)):
@@ -298,8 +305,9 @@ class Build:
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
             _log(f"workspace: {workspace // MIB} MiB of {free // MIB} MiB free")
         if self._options.timing_cache and not _is_rtx(trt):  # TensorRT-RTX times nothing and has none
-            stored = self._options.timing_cache
-            config.set_timing_cache(config.create_timing_cache(stored.read_bytes() if stored.exists() else b""), False)
+            stored = self._options.timing_cache.read_bytes() if self._options.timing_cache.exists() else b""
+            cache = config.create_timing_cache(stored) or config.create_timing_cache(b"")  # a damaged one is made anew
+            config.set_timing_cache(cache, False)
         if hasattr(trt, "IProgressMonitor"):
             config.progress_monitor = _monitor(trt, Progress(self._report), self._cancelled)
         return config

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tritonclient import http
 
@@ -169,6 +170,27 @@ def test_a_damaged_engine_is_built_again_before_triton_sees_it(
     assert f"engine {manifest['key']} is not used: it has {manifest['size'] // 2} bytes" in log
     assert "Triton saw it" not in log
     assert plan.stat().st_size == manifests(home)[0]["size"]
+
+
+def test_stopping_in_the_middle_of_a_compile_leaves_nothing(
+    first: tuple[RunningStack, list[dict[str, Any]]], home: Path
+) -> None:
+    first[0].stop()
+    before = {folder.name for folder in home.glob("engines/*/")}
+    stack = begin(home, MAX_BATCH_SIZE="32")
+    try:
+        settle(stack, "compiling")
+        assert within(30, lambda: any("builder.py" in " ".join(process.cmdline()) for process in stack.processes()))
+        family = stack.processes()
+        began = time.monotonic()
+        assert stack.stop() == 0
+    finally:
+        stack.stop()
+    assert time.monotonic() - began < 10
+    _, alive = psutil.wait_procs(family, timeout=2)
+    assert alive == []
+    (folder,) = [folder for folder in home.glob("engines/*/") if folder.name not in before]
+    assert "model.plan" not in [file.name for file in folder.iterdir()]
 
 
 @pytest.mark.parametrize("required", ["", "pytorch"])
