@@ -1,20 +1,18 @@
 """`bakeoff engine`: build the TensorRT engine ahead of a start, and look after the engines that are kept."""
 
 import signal
-import sys
 import threading
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from server import logs
+from bakeoff.console import console, read_settings, stop
 from server.hardware import resolve
 from server.model import artifacts
 from server.model.artifacts import ModelError
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import SettingsError
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
 from server.tensorrt.cache import Engine, EngineCache
 from server.tensorrt.ensure import GB, ensure_engine
@@ -22,14 +20,12 @@ from server.tensorrt.ensure import GB, ensure_engine
 MB = 10**6
 
 app = typer.Typer(name="engine", help="Build, inspect, list and prune TensorRT engines.", no_args_is_help=True)
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 
 
 @app.command()
 def build() -> None:
     """Build the engine for the exported model on this machine, unless the cache has it."""
-    settings = _settings()
+    settings = read_settings()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -40,7 +36,7 @@ def build() -> None:
         precision = resolve(settings).precision
         onnx = model.onnx.get(precision)
         if onnx is None:
-            _stop(f"there is no {precision.upper()} export; run `bakeoff export` again")
+            _fail(f"there is no {precision.upper()} export; run `bakeoff export` again")
         with Progress(*columns, *times, console=console) as bar:
             task = bar.add_task("starting", total=1.0)
 
@@ -50,11 +46,11 @@ def build() -> None:
             engine = ensure_engine(settings, onnx, precision, report, stopping)
             report(1.0, "done")
     except BuildCancelled:
-        _stop("cancelled; nothing half-built is left")
+        _fail("cancelled; nothing half-built is left")
     except (SettingsError, ModelError, BuildFailed) as error:
-        _stop(str(error))
+        _fail(str(error))
     except OSError as error:
-        _stop(f"{error}; free some space or set BAKEOFF_HOME to a folder that can be written")
+        _fail(f"{error}; free some space or set BAKEOFF_HOME to a folder that can be written")
     console.print(_title(engine), soft_wrap=True)
     console.print(engine.plan, soft_wrap=True)
 
@@ -64,10 +60,10 @@ def inspect(
     key: Annotated[str | None, typer.Argument(help="The engine's key; the most recently used when left out.")] = None,
 ) -> None:
     """Print an engine's tensors and profiles, and its network's layers by precision and size."""
-    cache = EngineCache(_settings().home.engines)
+    cache = EngineCache(read_settings().home.engines)
     engine = cache.find(key) if key else next(cache.engines(), None)
     if engine is None:
-        _stop(f"no whole engine{f' {key}' if key else ''} is kept; see `bakeoff engine list`")
+        _fail(f"no whole engine{f' {key}' if key else ''} is kept; see `bakeoff engine list`")
     manifest = engine.manifest
     console.print(_title(engine), soft_wrap=True)
     tensors = Table("tensor", "mode", "type", "shape", title="Tensors")
@@ -89,7 +85,7 @@ def list_engines() -> None:
     """List the engines that are kept, the most recently used first."""
     table = Table("key", "for", "TensorRT", "precision", "largest batch", "MB", "build", "built", box=None)
     table.columns[0].no_wrap = True
-    for engine in EngineCache(_settings().home.engines).engines():
+    for engine in EngineCache(read_settings().home.engines).engines():
         manifest, identity = engine.manifest, engine.manifest.identity
         table.add_row(
             manifest.key,
@@ -109,7 +105,7 @@ def prune(
     keep_gb: Annotated[float | None, typer.Option(min=0, help="GB to keep, instead of ENGINE_CACHE_GB.")] = None,
 ) -> None:
     """Remove the engines not used for longest, beyond the size that is kept."""
-    settings = _settings()
+    settings = read_settings()
     limit = settings.engine_cache_gb if keep_gb is None else keep_gb
     removed = EngineCache(settings.home.engines).prune(int(limit * GB))
     console.print(f"removed: {', '.join(removed) or 'nothing'}", soft_wrap=True)
@@ -123,15 +119,5 @@ def _title(engine: Engine) -> str:
     )
 
 
-def _settings() -> Settings:
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        _stop(f"invalid settings\n{error}")
-    logs.configure(settings.log_level)
-    return settings
-
-
-def _stop(message: str) -> NoReturn:
-    errors.print(f"bakeoff: failed: {message}", soft_wrap=True, markup=False)
-    sys.exit(1)
+def _fail(message: str) -> NoReturn:
+    stop(f"bakeoff: failed: {message}")

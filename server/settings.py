@@ -78,8 +78,8 @@ class Settings(BaseSettings):
     )
     max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
 
-    optimization_level: int = Field(
-        3, ge=0, le=5, description="TensorRT's builder optimization level: 0 builds fastest, 5 searches longest"
+    tensorrt_optimization_level: int = Field(
+        3, ge=0, le=5, description="TensorRT's effort in finding kernels: 0 builds fastest, 5 searches longest"
     )
     compile_timeout_s: float = Field(1200, gt=0, description="seconds that building the TensorRT engine may take")
     engine_cache_gb: float = Field(

@@ -42,6 +42,7 @@ class Preparation(Protocol):
         Raises:
             Hopeless: it cannot be done, also at a later attempt.
             BackendError: the backend refused its models.
+            OSError: something cannot be written.
             Stopping: the gate is being stopped.
         """
 
@@ -87,7 +88,7 @@ class Driver:
             except Hopeless as error:
                 self._board.enter(self._backend.name, "failed", str(error))
                 return
-            except (BackendError, Disagreement, TimeoutError) as error:
+            except (BackendError, Disagreement, OSError) as error:
                 self._fail(str(error))
             except Exception as error:  # the thread must outlive what nobody foresaw, and say it
                 log.exception("%s: unexpected", self._backend.name)

@@ -36,6 +36,7 @@ class EnginePreparation:
         Raises:
             Hopeless: no engine can be built here.
             BackendError: Triton cannot load it.
+            OSError: it cannot be written to the cache or the repository.
             Stopping: the gate is being stopped.
         """
         precision = self._hardware.precision
@@ -52,7 +53,7 @@ class EnginePreparation:
         except (BuildFailed, ModelError, runtime.VersionMismatch) as error:
             raise Hopeless(str(error)) from error
         except OSError as error:
-            raise Hopeless(f"the engine cannot be put in place: {error}; free some space or fix the folder") from error
+            raise OSError(f"the engine cannot be put in place: {error}; free some space or fix the folder") from error
         report(1.0, "loading the engine")
         for model in (PIXEL_MODEL, ENCODED_MODEL):
             if not client.model_ready(model):

@@ -85,7 +85,7 @@ def describe() -> Platform:
         raise BuildFailed(f"TensorRT did not load within {DESCRIBE_TIMEOUT_S:.0f} s") from None
     if answer.returncode != 0:
         raise BuildFailed(f"TensorRT cannot be used: {_status(answer.returncode)}: {_tail(answer.stderr)}")
-    return Platform(**json.loads(answer.stdout))
+    return Platform(**json.loads(answer.stdout.splitlines()[-1]))  # libraries may have their say before
 
 
 def build(request: Request, *, timeout_s: float, report: Report, stopping: threading.Event) -> dict[str, Any]:
@@ -147,8 +147,8 @@ class _Attempt:
                     raise BuildCancelled("the TensorRT build was stopped")
                 if time.monotonic() > deadline:
                     raise BuildFailed(
-                        "TensorRT built no engine in time; give it more (COMPILE_TIMEOUT_S), or set OPTIMIZATION_LEVEL "
-                        f"lower; the end of {self._request.log}: {_tail(self._request.log.read_text(errors='replace'))}"
+                        "TensorRT built no engine in time; give it more (COMPILE_TIMEOUT_S), or set "
+                        f"TENSORRT_OPTIMIZATION_LEVEL lower; the end of {self._request.log}: {_tail(self._request.log.read_text(errors='replace'))}"
                     )
         finally:
             _stop(process)

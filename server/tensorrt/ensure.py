@@ -29,7 +29,7 @@ def identity(settings: Settings, onnx: Artifact, precision: Precision, platform:
         tensorrt=f"{platform.module} {platform.version}",
         precision=precision,
         profiles=tuple(profiles(settings.max_batch_size)),
-        optimization_level=settings.optimization_level,
+        optimization_level=settings.tensorrt_optimization_level,
         builder_sha256=sha256(builder_process.PROGRAM),
     )
 

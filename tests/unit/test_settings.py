@@ -24,7 +24,11 @@ def test_the_readme_has_the_table() -> None:
         ("BACKENDS", ",", "BACKENDS"),
         ("ONNX_HTTP_PORT", "8002", "ONNX_HTTP_PORT and PYTORCH_HTTP_PORT are both 8002"),
         ("REQUIRED_BACKENDS", "keras", "REQUIRED_BACKENDS='keras': input should be 'pytorch', 'onnx' or 'tensorrt'"),
-        ("OPTIMIZATION_LEVEL", "6", "OPTIMIZATION_LEVEL='6': input should be less than or equal to 5"),
+        (
+            "TENSORRT_OPTIMIZATION_LEVEL",
+            "6",
+            "TENSORRT_OPTIMIZATION_LEVEL='6': input should be less than or equal to 5",
+        ),
         ("ONNX_GRPC_PORT", "70000", "ONNX_GRPC_PORT='70000': input should be less than or equal to 65535"),
     ],
 )

@@ -102,7 +102,7 @@ def test_what_triton_found_by_itself_is_not_loaded_again(
     [
         (BuildFailed("the end of build.log: no"), Hopeless),
         (VersionMismatch("10.3 and 10.4"), Hopeless),
-        (OSError(28, "No space left on device"), Hopeless),
+        (OSError(28, "No space left on device"), OSError),
         (BuildCancelled("stopped"), Stopping),
         (BackendError("refused"), BackendError),
     ],

@@ -76,7 +76,7 @@ def test_the_second_time_nothing_is_built(home: Home16, calls: list[Request], tm
     assert manifest["identity"]["gpu"] == "NVIDIA A100"
 
 
-@pytest.mark.parametrize("change", [{"max_batch_size": 64}, {"optimization_level": 5}])
+@pytest.mark.parametrize("change", [{"max_batch_size": 64}, {"tensorrt_optimization_level": 5}])
 def test_another_choice_is_another_engine(
     home: Home16, calls: list[Request], tmp_path: Path, change: dict[str, int]
 ) -> None:
