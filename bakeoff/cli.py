@@ -1,17 +1,16 @@
 """The verbs of `bakeoff`, each a thin layer over the package that does the work."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
-from bakeoff import stack, status_table
-from server import logs
+from bakeoff import engine, stack, status_table
+from bakeoff.console import console, errors
+from bakeoff.console import read_settings as _settings
+from bakeoff.console import stop as _stop
 from server.home import ROOT
-from server.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
     help="Serve OpenCLIP ViT-B/32 embeddings three ways, prove that they agree, measure them, name the winner.",
@@ -19,8 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+app.add_typer(engine.app)
 
 
 @app.command()
@@ -182,17 +180,3 @@ def report(
     if folder is None or not (folder / "report.md").is_file():
         _stop(f"no report in {folder or ROOT / 'results'}; run `bakeoff bench` first")
     console.print(Markdown((folder / "report.md").read_text(encoding="utf-8")))
-
-
-def _settings() -> Settings:
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        _stop(f"bakeoff: failed: invalid settings\n{error}")
-    logs.configure(settings.log_level)
-    return settings
-
-
-def _stop(message: str) -> NoReturn:
-    errors.print(message, soft_wrap=True, markup=False)
-    sys.exit(1)

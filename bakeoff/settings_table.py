@@ -20,7 +20,7 @@ def _shown(value: object) -> str:
         if isinstance(value, bool)
         else str(value)
     )
-    return f"`{text}`"
+    return f"`{text}`" if text else "empty"
 
 
 if __name__ == "__main__":

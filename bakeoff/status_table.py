@@ -52,7 +52,7 @@ def wait_until_ready(settings: Settings, console: Console) -> str | None:
             if failed := [
                 f"{name}: {backend['reason']}"
                 for name, backend in document["backends"].items()
-                if backend["state"] == "failed"
+                if backend["state"] == "failed" and backend["required"]
             ]:
                 return f"bakeoff: failed: {'; '.join(failed)}"
             if time.monotonic() - started > START_GRACE_S and stack.running(settings) is None:
@@ -64,10 +64,13 @@ def wait_until_ready(settings: Settings, console: Console) -> str | None:
 
 def _print_changes(document: Document, seen: dict[str, str], console: Console) -> None:
     for name, backend in document["backends"].items():
-        if seen.get(name) != backend["state"]:
-            seen[name] = backend["state"]
-            reason = f": {backend['reason']}" if backend["reason"] else ""
-            console.print(f"{name}: {backend['state']}{reason}", soft_wrap=True)
+        line = backend["state"]
+        if backend["state"] == "compiling":
+            line += f" {int(backend['progress'] * 10) * 10} %"
+        if seen.get(name) != line:
+            seen[name] = line
+            detail = f": {backend['reason']}" if backend["reason"] else ""
+            console.print(f"{name}: {line}{detail}", soft_wrap=True)
 
 
 def _render(document: Document) -> RenderableType:
@@ -82,8 +85,8 @@ def _render(document: Document) -> RenderableType:
         bar = ProgressBar(total=1, completed=backend["progress"], width=20)
         elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
         table.add_row(name, state, bar, elapsed, backend["url"])
-        if backend["reason"]:
-            table.add_row("", "", Text(backend["reason"], style="dim"), "", "")
+        for detail in filter(None, (backend["phase"], backend["reason"])):
+            table.add_row("", "", Text(detail, style="dim"), "", "")
     answer = Text("ready", style="bold green") if document["ready"] else Text("not ready", style="bold yellow")
     lines: list[RenderableType] = [table] if document["backends"] else []
     if note := document.get("note"):

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
         BACKEND_NAMES, min_length=1, description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`"
     )
+    required_backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
+        (),
+        description="backends without which the container is not ready, separated by commas; empty: every enabled one "
+        "that this hardware can run",
+    )
     host: str = Field("127.0.0.1", description="address that every port binds; the image sets `0.0.0.0`")
     pytorch_http_port: Port = Field(8002, description="PyTorch server: HTTP, metrics and `/ready`")
     onnx_http_port: Port = Field(8010, description="Triton with ONNX Runtime: HTTP")
@@ -88,6 +93,14 @@ class Settings(BaseSettings):
     )
     max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
 
+    tensorrt_optimization_level: int = Field(
+        3, ge=0, le=5, description="TensorRT's effort in finding kernels: 0 builds fastest, 5 searches longest"
+    )
+    compile_timeout_s: float = Field(1200, gt=0, description="seconds that building the TensorRT engine may take")
+    engine_cache_gb: float = Field(
+        10.0, ge=0, description="GB of TensorRT engines kept; those not used for longest go first"
+    )
+
     warmup_max_batch: int = Field(
         0, ge=0, le=1024, description="largest batch warmed; 0 is `MAX_BATCH_SIZE` on a GPU and 16 on a CPU"
     )
@@ -96,7 +109,7 @@ class Settings(BaseSettings):
     stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
 
-    @field_validator("backends", mode="before")
+    @field_validator("backends", "required_backends", mode="before")
     @classmethod
     def _split_backends(cls, value: object) -> object:
         if isinstance(value, str):
@@ -107,6 +120,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _required_are_enabled(self) -> "Settings":
+        if missing := set(self.required_backends) - set(self.backends):
+            raise ValueError(f"REQUIRED_BACKENDS names {', '.join(sorted(missing))}, which BACKENDS does not enable")
+        return self
 
     @model_validator(mode="after")
     def _ports_differ(self) -> "Settings":

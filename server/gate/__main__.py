@@ -8,15 +8,17 @@ import threading
 from server import logs
 from server.backends import backends
 from server.gate.board import Board
-from server.gate.driver import Driver
+from server.gate.driver import Driver, Preparation
+from server.gate.engine import EnginePreparation
 from server.hardware import resolve
 from server.home import state_file
 from server.model import artifacts
 from server.model.artifacts import ModelError
 from server.model.info import model_info
 from server.model.reference import Reference
-from server.settings import SettingsError, load_settings
-from server.triton.tensorrt_runtime import unavailable_reason
+from server.settings import BackendName, SettingsError, load_settings
+
+STOP_JOIN_S = 0.5
 
 log = logging.getLogger("bakeoff.readiness")
 
@@ -38,15 +40,19 @@ def main() -> None:
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
     table = backends(settings)
-    board = Board(state_file(settings.bakeoff_home), information, list(table.values()))
+    board = Board(state_file(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
     board.publish()
-    needs = {"tensorrt": unavailable_reason}
+    preparations: dict[BackendName, Preparation] = {"tensorrt": EnginePreparation(settings, hardware, model, stopping)}
+    threads = []
     for backend in table.values():
-        driver = Driver(backend, board, settings, hardware, reference, stopping, needs.get(backend.name, lambda: None))
-        threading.Thread(target=driver.run, name=backend.name, daemon=True).start()
+        driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))
+        threads.append(threading.Thread(target=driver.run, name=backend.name, daemon=True))
+        threads[-1].start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
     board.publish(closing=True)
+    for thread in threads:
+        thread.join(STOP_JOIN_S)  # a build ends in its own process, which is stopped first
 
 
 main()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from server.backends import Backend
 from server.gate.document import write_document
+from server.settings import BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
 
@@ -23,6 +24,9 @@ class BackendStatus:
     Attributes:
         reason: why it is where it is, for a person; None while all goes well.
         progress: of the current state, 0 to 1.
+        phase: what is being done within the state, for a person, or None.
+        required: whether the container is not ready without it.
+        given_up: it has failed since it was last ready; unless it is required, nobody waits for it any longer.
         timings_s: seconds spent in each state of this start.
         parity: the agreement with the reference, once verified.
     """
@@ -31,6 +35,9 @@ class BackendStatus:
     state: State = "starting"
     reason: str | None = None
     progress: float = 0.0
+    phase: str | None = None
+    required: bool = True
+    given_up: bool = False
     timings_s: dict[str, float] = field(default_factory=dict)
     parity: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic)
@@ -43,6 +50,8 @@ class BackendStatus:
             "state": self.state,
             "reason": self.reason,
             "progress": round(self.progress, 3),
+            "phase": self.phase,
+            "required": self.required,
             "elapsed_s": round((self.ended or time.monotonic()) - self.started, 1),
             "timings_s": self.timings_s,
             "parity": self.parity,
@@ -55,11 +64,24 @@ class BackendStatus:
 class Board:
     """Thread-safe; each backend's driver changes its own entry, the gate publishes the whole."""
 
-    def __init__(self, path: Path, model: dict[str, Any], backends: list[Backend]) -> None:
+    def __init__(
+        self, path: Path, model: dict[str, Any], backends: list[Backend], required: tuple[BackendName, ...] = ()
+    ) -> None:
+        """Begin with every backend `starting`.
+
+        Args:
+            path: where the document goes.
+            model: the document's description of the model.
+            required: backends that have to be ready; empty: all of them, except where the hardware cannot run one.
+        """
         self._path = path
         self._model = model
         self._lock = threading.Lock()
-        self._statuses = {backend.name: BackendStatus(backend) for backend in backends}
+        self._may_skip = not required
+        self._statuses = {
+            backend.name: BackendStatus(backend, required=not required or backend.name in required)
+            for backend in backends
+        }
         self._since: str | None = None
         self._announced: str | None = None
 
@@ -74,18 +96,27 @@ class Board:
                 spent = status.timings_s.get(status.state, 0.0) + now - status.entered
                 status.timings_s = {**status.timings_s, status.state: round(spent, 2)}
             status.state, status.reason, status.progress, status.entered = state, reason, 0.0, now
+            status.phase = None
+            status.given_up = state == "failed" or (status.given_up and state != "ready")
             settled = state in ("ready", "skipped", "failed")
             status.progress = 1.0 if state == "ready" else 0.0
             status.ended = now if settled else None
         log.info("%s: %s%s", name, state, f": {reason}" if reason else "")
         self.publish()
 
-    def update(self, name: str, *, progress: float | None = None, parity: dict[str, Any] | None = None) -> None:
-        """Record progress within a state, or the parity figures."""
+    def update(
+        self,
+        name: str,
+        *,
+        progress: float | None = None,
+        phase: str | None = None,
+        parity: dict[str, Any] | None = None,
+    ) -> None:
+        """Record progress and phase within a state, or the parity figures."""
         with self._lock:
             status = self._statuses[name]  # type: ignore[index]
             if progress is not None:
-                status.progress = progress
+                status.progress, status.phase = progress, phase
             if parity is not None:
                 status.parity = parity
 
@@ -97,8 +128,9 @@ class Board:
     def publish(self, closing: bool = False) -> None:
         """Write the document, and print the launcher's line when the answer has changed."""
         with self._lock:
-            states = [status.state for status in self._statuses.values()]
-            ready = not closing and "ready" in states and all(state in ("ready", "skipped") for state in states)
+            statuses = list(self._statuses.values())
+            one_ready = any(status.state == "ready" for status in statuses)
+            ready = not closing and one_ready and all(map(self._suffices, statuses))
             if ready and self._since is None:
                 self._since = datetime.now(UTC).isoformat(timespec="seconds")
             elif not ready:
@@ -114,19 +146,28 @@ class Board:
             except OSError as error:  # /ready answers 503 by itself once the last document is too old
                 log.error("the readiness document cannot be written: %s; free some space or fix the folder", error)
             if not closing:
-                self._announce(ready, states)
+                self._announce(ready)
 
-    def _announce(self, ready: bool, states: list[State]) -> None:
+    def _suffices(self, status: BackendStatus) -> bool:
+        """Tell whether a backend does not keep the container from being ready."""
+        if status.required:
+            return status.state == "ready" or (status.state == "skipped" and self._may_skip)
+        return status.state in ("ready", "skipped") or status.given_up
+
+    def _prevents(self, status: BackendStatus) -> bool:
+        """Tell whether a backend has settled in a state in which the container cannot become ready."""
+        return status.required and status.state in ("failed", "skipped") and not self._suffices(status)
+
+    def _announce(self, ready: bool) -> None:
         line = None
         if ready:
             line = "bakeoff: ready"
-        elif "failed" in states:
-            failures = [
-                f"{name}: {status.reason}" for name, status in self._statuses.items() if status.state == "failed"
-            ]
+        elif failures := [
+            f"{name}: {status.reason}" for name, status in self._statuses.items() if self._prevents(status)
+        ]:
             line = f"bakeoff: failed: {'; '.join(failures)}"
-        elif all(state == "skipped" for state in states):
-            line = "bakeoff: failed: every backend is skipped, so there is nothing to serve"
+        elif all(status.state in ("skipped", "failed") for status in self._statuses.values()):
+            line = "bakeoff: failed: every backend is skipped or has failed, so there is nothing to serve"
         if line is not None and line != self._announced:
             print(line, flush=True)
         self._announced = line

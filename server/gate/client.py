@@ -51,6 +51,24 @@ class BackendClient:
         except (OSError, InferenceServerException):
             return False
 
+    def model_ready(self, model: str) -> bool:
+        """Tell whether one model can be used."""
+        try:
+            return bool(self._client.is_model_ready(model))
+        except (OSError, InferenceServerException):
+            return False
+
+    def load(self, model: str) -> None:
+        """Have Triton load a model, under explicit model control.
+
+        Raises:
+            BackendError: Triton cannot load it; the message is Triton's own.
+        """
+        try:
+            self._client.load_model(model)
+        except (OSError, InferenceServerException) as error:
+            raise BackendError(f"{model} cannot be loaded: {error}") from error
+
     def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
         """Embed UINT8 `[N, 3, 224, 224]`.
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from server.backends import Backend
 from server.gate.board import Board
@@ -16,13 +17,34 @@ from server.settings import Settings
 RETRY_S = 10.0
 """Between two attempts to bring up a backend that failed."""
 
-UnavailableReason = Callable[[], str | None]
+Report = Callable[[float, str], None]
 
 log = logging.getLogger("bakeoff.readiness")
 
 
 class Stopping(Exception):
     """The gate is being stopped."""
+
+
+class Hopeless(Exception):
+    """The backend cannot be brought up, and trying again would not help; the message says what would."""
+
+
+class Preparation(Protocol):
+    """What one kind of backend needs before its models can be loaded, and whether this machine can run it at all."""
+
+    def unavailable_reason(self) -> str | None:
+        """Return why this machine cannot run the backend, for a person; None when it can."""
+
+    def prepare(self, client: BackendClient, report: Report) -> None:
+        """Do what is needed and have the models loaded; report progress, 0 to 1, and the phase.
+
+        Raises:
+            Hopeless: it cannot be done, also at a later attempt.
+            BackendError: the backend refused its models.
+            OSError: something cannot be written.
+            Stopping: the gate is being stopped.
+        """
 
 
 class Driver:
@@ -36,12 +58,12 @@ class Driver:
         hardware: Hardware,
         reference: Reference,
         stopping: threading.Event,
-        unavailable_reason: UnavailableReason,
+        preparation: Preparation | None = None,
     ) -> None:
-        """Prepare; `run` does the work.
+        """Take note; `run` does the work.
 
         Args:
-            unavailable_reason: says why this machine cannot run the backend, or None when it can.
+            preparation: what this backend needs besides being started, if anything.
         """
         self._backend = backend
         self._board = board
@@ -49,11 +71,11 @@ class Driver:
         self._hardware = hardware
         self._reference = reference
         self._stopping = stopping
-        self._unavailable_reason = unavailable_reason
+        self._preparation = preparation
 
     def run(self) -> None:
-        """Work until the gate stops, or for good once the backend is skipped."""
-        if reason := self._unavailable_reason():
+        """Work until the gate stops, the backend is skipped, or there is no hope for it."""
+        if self._preparation and (reason := self._preparation.unavailable_reason()):
             self._board.enter(self._backend.name, "skipped", reason)
             return
         restarted: str | None = None
@@ -63,7 +85,10 @@ class Driver:
                 restarted = self._watch()
             except Stopping:
                 return
-            except (BackendError, Disagreement, TimeoutError) as error:
+            except Hopeless as error:
+                self._board.enter(self._backend.name, "failed", str(error))
+                return
+            except (BackendError, Disagreement, OSError) as error:
                 self._fail(str(error))
             except Exception as error:  # the thread must outlive what nobody foresaw, and say it
                 log.exception("%s: unexpected", self._backend.name)
@@ -77,6 +102,10 @@ class Driver:
             deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(client.live, deadline, "did not start to answer")
             self._board.enter(name, "loading")
+            if self._preparation:
+                self._board.enter(name, "compiling")
+                self._preparation.prepare(client, self._report_phase)
+                deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(client.ready, deadline, "did not finish loading its models")
             self._board.enter(name, "warming")
             warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
@@ -122,6 +151,9 @@ class Driver:
         if self._stopping.is_set():
             raise Stopping
         self._board.update(self._backend.name, progress=progress)
+
+    def _report_phase(self, progress: float, phase: str) -> None:
+        self._board.update(self._backend.name, progress=progress, phase=phase)
 
     def _client(self) -> BackendClient:
         return BackendClient(self._backend.host, self._backend.http_port)

@@ -7,10 +7,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from server import hardware
 from server.files import sha256, write_atomic
-from server.settings import Home, Settings
+from server.settings import Home, Precision, Settings
 
 GraphPrecision = Literal["fp16", "fp32"]
 """Of the weights in an exported graph; TF32 is computed with the FP32 graph."""
+
+
+def graph_precision(precision: Precision) -> GraphPrecision:
+    """Return the precision of the graph that is computed with `precision`."""
+    return "fp16" if precision == "fp16" else "fp32"
 
 
 class ModelError(RuntimeError):
@@ -104,7 +109,7 @@ def onnx_file(settings: Settings) -> Path:
     Raises:
         ModelError: nothing has been exported for this precision.
     """
-    precision: GraphPrecision = "fp16" if hardware.resolve(settings).precision == "fp16" else "fp32"
+    precision = graph_precision(hardware.resolve(settings).precision)
     artifact = require(settings).onnx.get(precision)
     if artifact is None:
         raise ModelError(f"no {precision.upper()} export in {settings.home.root}; run `bakeoff export` again")

@@ -60,7 +60,7 @@ def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> Mode
         if precision == "fp16":
             source = load_module(weights_file, quick_gelu=weights.quick_gelu, dtype=torch.float16)
         with atomic_file(file) as temporary:
-            _export_graph(source, temporary)
+            export_graph(source, temporary)
             progress(f"ONNX: checking {precision.upper()} against PyTorch")
             _check_graph(temporary, reference, precision, settings)
         graphs[precision] = Artifact.of(file, home)
@@ -86,7 +86,8 @@ def _reference(module: ServingModule, settings: Settings) -> Reference:
         return Reference(files, pixels, module(torch.from_numpy(pixels)).numpy())
 
 
-def _export_graph(module: ServingModule, path: Path) -> None:
+def export_graph(module: ServingModule, path: Path) -> None:
+    """Write `module` as an ONNX file with a dynamic batch, in the precision that it computes in."""
     # Their warnings about opset conversion describe their own fallbacks; the result is checked against PyTorch below.
     for name in ("onnxscript", "torch.onnx"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -12,6 +12,7 @@ from supervisor import supervisord
 
 from server.home import ROOT
 from server.settings import Settings, SettingsError, load_settings
+from server.tensorrt import current
 
 CONFIGURATION = ROOT / "supervisord.conf"
 
@@ -67,6 +68,7 @@ def main() -> None:
         )
     fatal_file(settings).unlink(missing_ok=True)
     (settings.home.state / "ready.json").unlink(missing_ok=True)
+    current.file(settings).unlink(missing_ok=True)  # the gate decides anew which engine fits
     os.environ.update(environment(settings))
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
     supervisord.main(["--configuration", str(CONFIGURATION), *as_root])

@@ -10,10 +10,10 @@ from server.backends import Backend, backends
 from server.hardware import resolve
 from server.model.artifacts import ModelError, onnx_file
 from server.settings import Settings, SettingsError, load_settings
+from server.tensorrt import current, runtime
 from server.triton.arguments import arguments, shared_memory_prefix
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation
 from server.triton.repository import render, values
-from server.triton.tensorrt_runtime import unavailable_reason
 
 SHARED_MEMORY = Path("/dev/shm")  # where Triton's Python models share tensors, on every Linux
 
@@ -28,7 +28,7 @@ def main(name: str) -> None:
         backend = {one.name: one for one in backends(settings).values()}.get(name)  # type: ignore[call-overload]
         if backend is None:
             sys.exit(f"{name} is not an enabled backend")
-        if name == "tensorrt" and (reason := unavailable_reason()):
+        if name == "tensorrt" and (reason := runtime.unavailable_reason(resolve(settings))):
             log.info("not started: %s", reason)
             sys.exit(0)
         _become_tritonserver(backend, settings)
@@ -36,11 +36,16 @@ def main(name: str) -> None:
         sys.exit(str(error))
 
 
+def _engine(settings: Settings) -> Path | None:
+    engine = current.get(settings)
+    return engine.plan if engine else None  # before the first build the gate puts it in place
+
+
 def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     installation = find_installation()
     folder = settings.home.triton / backend.name
     composed = compose_backends(installation, folder / "backends")
-    model = onnx_file(settings) if backend.name == "onnx" else None
+    model = onnx_file(settings) if backend.name == "onnx" else _engine(settings)
     assert backend.repository is not None
     repository = render(
         backend.repository, settings.home.repositories / backend.name, values(settings, resolve(settings)), model

@@ -1,15 +1,21 @@
 """Rendering a model repository: the templates of the source tree, this machine's values, the model's file."""
 
+import os
 import shutil
 from pathlib import Path
 from string import Template
 
 from server.hardware import Hardware
 from server.home import ROOT
+from server.oip.spec import PIXEL_MODEL
 from server.settings import Settings
+from server.tensorrt.builder import profiles
 
 TEMPLATES = ROOT / "model_repository"
 COMMON = "common"
+
+POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+GRAPH_INPUT = 'input { key: "image" value { dim: [ 3, 224, 224 ] } }'
 
 
 def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
@@ -18,11 +24,40 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "MAX_BATCH_SIZE": str(settings.max_batch_size),
         "BATCH_DELAY_US": str(settings.batch_delay_us),
         "KIND": "KIND_GPU" if hardware.device == "cuda" else "KIND_CPU",
+        "ENGINE_INSTANCE": engine_instance(settings.max_batch_size, hardware),
+        "CUDA_GRAPHS": cuda_graphs(settings.max_batch_size),
         "THREADS": str(hardware.threads),
         "DECODE_WORKERS": str(hardware.decode_workers),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
         "PRECISION": hardware.precision,
     }
+
+
+def engine_instance(largest: int, hardware: Hardware) -> str:
+    """Return the fields of the `instance_group` that runs the engine: on the GPU it was built for, with every profile."""
+    where = "kind: KIND_GPU gpus: [ 0 ]" if hardware.device == "cuda" else "kind: KIND_CPU"
+    listed = ", ".join(f'"{index}"' for index in range(len(profiles(largest))))
+    return f"count: 1 {where} profile: [ {listed} ]"
+
+
+def graph_sizes(largest: int) -> list[int]:
+    """Return the batch sizes to capture as CUDA graphs: in the next larger one at most a third of the rows is idle."""
+    ladder = sorted({size for power in POWERS for size in (power, power * 3 // 2) if size < largest})
+    return [*ladder, largest]
+
+
+def cuda_graphs(largest: int) -> str:
+    """Return the `graph_spec` entries of a `config.pbtxt`, one for each captured size.
+
+    Each reaches down to the next smaller one. Both bounds state the input's shape: without it Triton compares the whole
+    shape with that of the captured batch, and uses a graph for its very size only.
+    """
+    sizes = graph_sizes(largest)
+    return "\n".join(
+        f"    graph_spec {{ batch_size: {size} {GRAPH_INPUT} "
+        f"graph_lower_bound {{ batch_size: {below + 1} {GRAPH_INPUT} }} }}"
+        for below, size in zip([0, *sizes], sizes, strict=False)
+    )
 
 
 def render(name: str, target: Path, substitutions: dict[str, str], model_file: Path | None) -> Path:
@@ -52,5 +87,18 @@ def render(name: str, target: Path, substitutions: dict[str, str], model_file: P
     for model in target.iterdir():
         (model / "1").mkdir(exist_ok=True)  # Triton wants a version folder even of an ensemble
     if model_file is not None:
-        (target / "openclip_vit_b32" / "1" / f"model{model_file.suffix}").symlink_to(model_file)
+        place_model(target, model_file)
     return target
+
+
+def place_model(repository: Path, model_file: Path) -> None:
+    """Link `model_file` as version 1 of the pixel model, in one step, in place of what is there.
+
+    Raises:
+        OSError: the repository has not been made, or cannot be written.
+    """
+    link = repository / PIXEL_MODEL / "1" / f"model{model_file.suffix}"
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(model_file)
+    temporary.replace(link)

@@ -23,6 +23,12 @@ def test_the_readme_has_the_table() -> None:
         ("BACKENDS", "pytorch,keras", "BACKENDS='keras': input should be 'pytorch', 'onnx' or 'tensorrt'"),
         ("BACKENDS", ",", "BACKENDS"),
         ("ONNX_HTTP_PORT", "8002", "ONNX_HTTP_PORT and PYTORCH_HTTP_PORT are both 8002"),
+        ("REQUIRED_BACKENDS", "keras", "REQUIRED_BACKENDS='keras': input should be 'pytorch', 'onnx' or 'tensorrt'"),
+        (
+            "TENSORRT_OPTIMIZATION_LEVEL",
+            "6",
+            "TENSORRT_OPTIMIZATION_LEVEL='6': input should be less than or equal to 5",
+        ),
         ("ONNX_GRPC_PORT", "70000", "ONNX_GRPC_PORT='70000': input should be less than or equal to 65535"),
     ],
 )
@@ -31,6 +37,11 @@ def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert words in str(caught.value)
+
+
+def test_what_is_required_is_enabled() -> None:
+    with pytest.raises(ValueError, match="REQUIRED_BACKENDS names tensorrt, which BACKENDS does not enable"):
+        Settings(backends=("onnx",), required_backends=("onnx", "tensorrt"))
 
 
 def test_lists_and_empty_values(monkeypatch: pytest.MonkeyPatch) -> None:

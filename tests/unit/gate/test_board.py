@@ -84,3 +84,48 @@ def test_a_full_disk_does_not_end_the_gate(board: Board, monkeypatch, caplog: py
     monkeypatch.setattr("server.gate.board.write_document", full)
     board.enter("onnx", "loading")
     assert "No space left on device" in caplog.text
+
+
+def test_what_is_not_required_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    board.enter("tensorrt", "failed", "out of memory")
+    assert "bakeoff: failed" not in capsys.readouterr().out
+    for name in ("pytorch", "onnx"):
+        assert not ready(tmp_path)
+        board.enter(name, "ready")
+    assert ready(tmp_path)
+    board.enter("tensorrt", "starting")  # tried again: nobody waits for it
+    assert ready(tmp_path)
+    document = read_document(tmp_path / "ready.json")
+    assert [entry["required"] for entry in document["backends"].values()] == [True, True, False]
+
+
+def test_what_is_not_required_is_waited_for_until_it_fails(tmp_path: Path) -> None:
+    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    for name in ("pytorch", "onnx"):
+        board.enter(name, "ready")
+    board.enter("tensorrt", "compiling")
+    assert not ready(tmp_path)
+    board.enter("tensorrt", "ready")
+    assert ready(tmp_path)
+    board.enter("tensorrt", "starting", "it stopped answering")
+    assert not ready(tmp_path)
+
+
+def test_what_is_required_by_name_may_not_be_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("tensorrt",))
+    for name in ("pytorch", "onnx"):
+        board.enter(name, "ready")
+    board.enter("tensorrt", "skipped", "no GPU")
+    assert not ready(tmp_path)
+    assert "bakeoff: failed: tensorrt: no GPU" in capsys.readouterr().out
+
+
+def test_the_phase_is_published_and_ends_with_its_state(board: Board, tmp_path: Path) -> None:
+    board.enter("tensorrt", "compiling")
+    board.update("tensorrt", progress=0.5, phase="Timing tactics")
+    board.publish()
+    entry = read_document(tmp_path / "ready.json")["backends"]["tensorrt"]
+    assert (entry["progress"], entry["phase"]) == (0.5, "Timing tactics")
+    board.enter("tensorrt", "warming")
+    assert read_document(tmp_path / "ready.json")["backends"]["tensorrt"]["phase"] is None

@@ -8,9 +8,10 @@ from tritonclient.grpc import model_config_pb2
 
 from server.hardware import Hardware
 from server.settings import Settings
-from server.triton.repository import render, values
+from server.triton.repository import graph_sizes, place_model, render, values
 
 CPU = Hardware("cpu", "fp32", "cpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
+GPU = Hardware("cuda", "fp16", "gpu", threads=2, http_workers=8, decode_workers=3, warmup_max_batch=16, gpus=())
 
 
 def configuration(folder: Path) -> model_config_pb2.ModelConfig:
@@ -50,3 +51,37 @@ def test_the_model_file_is_linked_and_a_second_rendering_replaces_the_first(tmp_
 def test_a_placeholder_without_a_value_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         render("onnx", tmp_path / "repository", {}, None)
+
+
+@pytest.mark.parametrize("largest", [1, 2, 5, 48, 100, 128, 1024])
+def test_every_batch_has_a_graph_with_at_most_a_third_of_its_rows_idle(tmp_path: Path, largest: int) -> None:
+    repository = render("tensorrt", tmp_path / "r", values(Settings(max_batch_size=largest), GPU), None)
+    model = configuration(repository / "openclip_vit_b32")
+    assert model.optimization.cuda.graphs
+    graphs = model.optimization.cuda.graph_spec
+    ranges = [(graph.graph_lower_bound.batch_size, graph.batch_size) for graph in graphs]
+    assert [size for low, high in ranges for size in range(low, high + 1)] == list(range(1, largest + 1))
+    assert all((high - low) / high <= 1 / 3 for low, high in ranges)
+    assert [size for _, size in ranges] == graph_sizes(largest)
+    for graph in graphs:  # without the shape Triton would use a graph for its very size only
+        assert list(graph.input["image"].dim) == list(graph.graph_lower_bound.input["image"].dim) == [3, 224, 224]
+
+
+def test_the_engine_runs_on_the_gpu_it_was_built_for_with_every_profile(tmp_path: Path) -> None:
+    repository = render("tensorrt", tmp_path / "r", values(Settings(), GPU), None)
+    (group,) = configuration(repository / "openclip_vit_b32").instance_group
+    assert group.kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
+    assert list(group.gpus) == [0]
+    assert list(group.profile) == ["0", "1"]
+
+
+def test_placing_replaces_what_is_there(tmp_path: Path) -> None:
+    repository = render("tensorrt", tmp_path / "r", values(Settings(), CPU), None)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        plan = tmp_path / name / "model.plan"
+        plan.write_text(name)
+        place_model(repository, plan)
+    folder = repository / "openclip_vit_b32" / "1"
+    assert [file.name for file in folder.iterdir()] == ["model.plan"]
+    assert (folder / "model.plan").read_text() == "b"

@@ -1,0 +1,60 @@
+"""What TensorRT needs before its models can be loaded: an engine for this machine, in Triton's model repository."""
+
+import threading
+
+from server.gate.client import BackendClient
+from server.gate.driver import Hopeless, Report, Stopping
+from server.hardware import Hardware
+from server.model.artifacts import ModelArtifacts, ModelError, graph_precision
+from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.settings import Settings
+from server.tensorrt import current, runtime
+from server.tensorrt.builder_process import BuildCancelled, BuildFailed
+from server.tensorrt.ensure import ensure_engine
+from server.triton.installation import find_installation
+from server.triton.repository import place_model
+
+
+class EnginePreparation:
+    """Builds the engine or takes it from the cache, puts it in place and has Triton load it."""
+
+    def __init__(
+        self, settings: Settings, hardware: Hardware, model: ModelArtifacts, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._hardware = hardware
+        self._model = model
+        self._stopping = stopping
+
+    def unavailable_reason(self) -> str | None:
+        """Return why this machine cannot run TensorRT, or None when it can."""
+        return runtime.unavailable_reason(self._hardware)
+
+    def prepare(self, client: BackendClient, report: Report) -> None:
+        """Get the engine, which may take minutes the first time, and load it unless Triton has found it by itself.
+
+        Raises:
+            Hopeless: no engine can be built here.
+            BackendError: Triton cannot load it.
+            OSError: it cannot be written to the cache or the repository.
+            Stopping: the gate is being stopped.
+        """
+        precision = self._hardware.precision
+        try:
+            runtime.check_versions(find_installation())
+            onnx = self._model.onnx.get(graph_precision(precision))
+            if onnx is None:
+                raise ModelError(f"there is no {precision.upper()} export; run `bakeoff export` again")
+            engine = ensure_engine(self._settings, onnx, precision, report, self._stopping)
+            current.put(self._settings, engine.manifest.key)
+            place_model(self._settings.home.repositories / "tensorrt", engine.plan)
+        except BuildCancelled:
+            raise Stopping from None
+        except (BuildFailed, ModelError, runtime.VersionMismatch) as error:
+            raise Hopeless(str(error)) from error
+        except OSError as error:
+            raise OSError(f"the engine cannot be put in place: {error}; free some space or fix the folder") from error
+        report(1.0, "loading the engine")
+        for model in (PIXEL_MODEL, ENCODED_MODEL):
+            if not client.model_ready(model):
+                client.load(model)

@@ -1,0 +1,126 @@
+"""What is kept is whole and fits, or is not used; what is not used for longest goes first."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from server.tensorrt.cache import LOG, MANIFEST, PLAN, EngineCache, Identity
+
+IDENTITY = Identity(
+    onnx_sha256="0" * 64,
+    gpu="NVIDIA H200",
+    compute_capability="9.0",
+    tensorrt="tensorrt 10.3.0",
+    precision="fp16",
+    profiles=((1, 8, 128), (1, 64, 128)),
+    optimization_level=3,
+    builder_sha256="1" * 64,
+)
+DESCRIPTION = {"tensors": [{"name": "image"}], "layers": [], "seconds": 57.5}
+
+
+def keep(cache: EngineCache, identity: Identity = IDENTITY, size: int = 1000) -> str:
+    folder = cache.folder(identity.key)
+    folder.mkdir(parents=True)
+    (folder / PLAN).write_bytes(b"p" * size)
+    (folder / LOG).write_text("built")
+    cache.keep(identity, DESCRIPTION, "2026-01-01T00:00:00+00:00")
+    return identity.key
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> EngineCache:
+    return EngineCache(tmp_path)
+
+
+def test_what_was_kept_is_found_with_its_manifest(cache: EngineCache) -> None:
+    key = keep(cache)
+    engine = cache.find(key)
+    assert engine is not None
+    assert engine.manifest.identity == IDENTITY
+    assert engine.manifest.build_seconds == 57.5
+    assert json.loads((cache.folder(key) / MANIFEST).read_text())["key"] == key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"onnx_sha256": "2" * 64},
+        {"gpu": "NVIDIA A100"},
+        {"compute_capability": "8.0"},
+        {"tensorrt": "tensorrt 10.4.0"},
+        {"precision": "fp32"},
+        {"profiles": ((1, 8, 64), (1, 64, 64))},
+        {"optimization_level": 5},
+        {"builder_sha256": "3" * 64},
+    ],
+)
+def test_whatever_an_engine_depends_on_changes_its_key(change: dict[str, object]) -> None:
+    assert IDENTITY.model_copy(update=change).key != IDENTITY.key
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (PLAN, b"p" * 999, "it has 999 bytes, expected 1000"),
+        (PLAN, b"q" * 1000, "its content is not what was built"),
+        (MANIFEST, b"{", "its manifest cannot be read"),
+        (MANIFEST, b"{}", "its manifest cannot be read"),
+    ],
+)
+def test_damage_is_found(
+    cache: EngineCache, caplog: pytest.LogCaptureFixture, file: str, content: bytes, words: str
+) -> None:
+    key = keep(cache)
+    (cache.folder(key) / file).write_bytes(content)
+    assert cache.find(key) is None
+    assert words in caplog.text
+
+
+@pytest.mark.parametrize("file", [PLAN, MANIFEST])
+def test_half_an_engine_is_none(cache: EngineCache, file: str) -> None:
+    key = keep(cache)
+    (cache.folder(key) / file).unlink()
+    assert cache.find(key) is None
+
+
+def test_a_foreign_engine_is_not_taken_for_ours(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
+    key = keep(cache)
+    cache.folder(key).rename(cache.folder("0123456789abcdef"))
+    assert cache.find("0123456789abcdef") is None
+    assert f"its manifest is of the engine {key}" in caplog.text
+
+
+def several(cache: EngineCache) -> list[str]:
+    """Keep three engines of 1,000 bytes and a bit; return their keys, the least recently used first."""
+    keys = [keep(cache, IDENTITY.model_copy(update={"optimization_level": level})) for level in range(3)]
+    for age, key in enumerate(keys):
+        os.utime(cache.folder(key), (age, age))
+    return keys
+
+
+def test_pruning_removes_those_not_used_for_longest(cache: EngineCache) -> None:
+    oldest, middle, newest = several(cache)
+    assert cache.prune(2 * cache.size(newest)) == [oldest]
+    assert cache.keys() == [newest, middle]
+
+
+def test_a_used_engine_is_young_again(cache: EngineCache) -> None:
+    oldest, middle, newest = several(cache)
+    cache.touch(oldest)
+    assert set(cache.prune(cache.size(oldest))) == {middle, newest}
+
+
+def test_the_engine_in_use_stays_whatever_the_limit(cache: EngineCache) -> None:
+    oldest, _, _ = several(cache)
+    cache.prune(0, keep=oldest)
+    assert cache.keys() == [oldest]
+
+
+def test_an_engine_that_is_being_built_stays(cache: EngineCache) -> None:
+    oldest, _, _ = several(cache)
+    with cache.lock(oldest):
+        cache.prune(0)
+    assert cache.keys() == [oldest]
