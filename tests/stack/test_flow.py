@@ -35,7 +35,7 @@ def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Return a PyTorch server of two workers with a short queue and little patience."""
     running = start(
         same_model(stack, tmp_path_factory.mktemp("small")),
-        23_000,
+        16_000,
         BACKENDS="pytorch",
         PRECISION=PRECISION,
         HTTP_WORKERS="2",
@@ -149,7 +149,7 @@ def test_a_killed_part_takes_its_server_down_and_all_of_it_comes_back(small: Run
 def test_stopping_answers_everything_that_was_accepted(
     stack: RunningStack, reference: Reference, tmp_path: Path
 ) -> None:
-    other = start(same_model(stack, tmp_path), 24_000, BACKENDS="pytorch", PRECISION=PRECISION)
+    other = start(same_model(stack, tmp_path), 17_000, BACKENDS="pytorch", PRECISION=PRECISION)
     try:
         other.wait(200)
         rows = [0, 1, 2]
@@ -181,7 +181,7 @@ def test_stopping_answers_everything_that_was_accepted(
 def test_a_request_that_takes_too_long_is_given_up(stack: RunningStack, reference: Reference, tmp_path: Path) -> None:
     other = start(
         same_model(stack, tmp_path),
-        25_000,
+        18_000,
         BACKENDS="pytorch",
         PRECISION=PRECISION,
         REQUEST_TIMEOUT_S="0.001",

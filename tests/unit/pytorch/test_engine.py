@@ -188,3 +188,38 @@ async def test_replies_are_kept_for_a_worker_that_does_not_read(rig: Rig) -> Non
     assert slow.outstanding == 0
     slow.close()
     other.close()
+
+
+async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
+    models = Model(), Model()
+    counters = Counters.create(3, MODELS, 16)
+    pairs = [messages.pair() for _ in models]
+    arena = Arena.create(64 << 20)
+    threads = []
+    for index, (model, pair) in enumerate(zip(models, pairs, strict=True)):
+        engine = Engine(
+            Channels([(pair[1], Arena(arena.fileno()))]), model, None, delay_us=0,
+            statistics=counters.statistics(1 + index)["model"], metrics=Metrics(),
+        )  # fmt: skip
+        threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
+    worker = Engines([pair[0] for pair in pairs], arena, counters, 0, 1000)
+    threads[0].start()
+    worker.start()
+    await asyncio.sleep(0.05)
+    assert worker.loaded is None  # one of two is not all
+    threads[1].start()
+    while not worker.loaded:
+        await asyncio.sleep(0.001)
+    models[0].gate.clear()
+    held = asyncio.create_task(embed(worker, 1, 2))
+    await asyncio.sleep(0.02)
+    for value in range(5):
+        assert await embed(worker, value) == [value]
+    models[0].gate.set()
+    assert await held == [1, 2]
+    assert models[0].batches == [2]
+    assert models[1].batches == [1] * 5
+    worker.close()
+    for thread, pair in zip(threads, pairs, strict=True):
+        await asyncio.to_thread(thread.join, 10)
+        pair[1].close()
