@@ -7,7 +7,7 @@ TIME = "%H:%M:%S"
 
 
 def configure(level: str) -> None:
-    """Send our lines and uvicorn's to stderr at `level`; of the libraries underneath only errors."""
+    """Send our lines to stderr at `level`, uvicorn's from warnings on, and of the libraries underneath only errors."""
     logging.basicConfig(level=logging.ERROR, format=FORMAT, datefmt=TIME, force=True)
-    for name in ("bakeoff", "uvicorn"):
-        logging.getLogger(name).setLevel(level.upper())
+    logging.getLogger("bakeoff").setLevel(level.upper())
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger("bakeoff").level))

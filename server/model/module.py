@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 ARCHITECTURE = "ViT-B-32"
-EMBEDDING_SIZE = 512
 
 
 class ServingModule(nn.Module):

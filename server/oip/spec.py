@@ -1,5 +1,7 @@
 """The two models that every backend serves, by the names that the whole project uses."""
 
+from math import prod
+
 from server.oip.datatypes import BYTES
 from server.oip.model import ModelSpec, TensorSpec
 
@@ -9,15 +11,19 @@ IMAGE = "image"
 ENCODED_IMAGE = "encoded_image"
 EMBEDDING = "embedding"
 
+IMAGE_SHAPE = (3, 224, 224)
+IMAGE_BYTES = prod(IMAGE_SHAPE)
+EMBEDDING_SIZE = 512
+
 MODEL_VERSION = "1"
 PLATFORM = "pytorch"
 
-_EMBEDDING = TensorSpec(EMBEDDING, "FP32", (-1, 512))
+_EMBEDDING = TensorSpec(EMBEDDING, "FP32", (-1, EMBEDDING_SIZE))
 
 
 def model_specs(max_batch_size: int) -> tuple[ModelSpec, ModelSpec]:
     """Return the pixel model and the model of encoded files, for requests of 1 to `max_batch_size` images."""
-    pixels = TensorSpec(IMAGE, "UINT8", (-1, 3, 224, 224))
+    pixels = TensorSpec(IMAGE, "UINT8", (-1, *IMAGE_SHAPE))
     files = TensorSpec(ENCODED_IMAGE, BYTES, (-1, 1))
     return (
         ModelSpec(PIXEL_MODEL, (MODEL_VERSION,), PLATFORM, (pixels,), (_EMBEDDING,), max_batch_size),

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from server.oip.spec import EMBEDDING_SIZE
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Allocator, Arena, Blocks, blocks
 from server.pytorch.ipc.counters import Counters
@@ -24,10 +24,6 @@ from server.pytorch.ipc.messages import (
     decode_reply,
     encode,
 )
-
-DIMENSIONS = 512
-
-log = logging.getLogger("bakeoff.pytorch")
 
 
 class QueueFull(NotReady):
@@ -73,19 +69,13 @@ class _Pending:
 class Engine:
     """One engine process."""
 
-    def __init__(self, channel: socket.socket, count: Callable[[int], None], changed: Callable[[], None]) -> None:
-        """Take over this worker's end of a channel.
-
-        Args:
-            count: told how many images more (or, negative, fewer) are outstanding.
-            changed: called when the engine has loaded its model, and when it is gone.
-        """
+    def __init__(self, channel: socket.socket, count: Callable[[int], None]) -> None:
+        """Take over this worker's end of a channel; `count` is told how many images more are outstanding, or fewer."""
         channel.setblocking(False)
         self.loaded: Loaded | None = None
         self.outstanding = 0
         self._channel = channel
         self._count = count
-        self._changed = changed
         self._pending: dict[int, _Pending] = {}
         self._numbers = itertools.count()
 
@@ -143,7 +133,6 @@ class Engine:
             reply = decode_reply(packet)
             if isinstance(reply, Loaded):
                 self.loaded = reply
-                self._changed()
             else:
                 self._settle(reply.id, reply)
 
@@ -162,7 +151,6 @@ class Engine:
         self.loaded = None
         for number in list(self._pending):
             self._settle(number, NotReady("the engine has stopped; it is being started again"))
-        self._changed()
 
     def _add(self, images: int) -> None:
         self.outstanding += images
@@ -186,10 +174,7 @@ class Engines:
         self._allocator = Allocator(arena.size)
         self._counters = counters
         self._max_queue_images = max_queue_images
-        self._all = [
-            Engine(channel, lambda images: counters.add_outstanding(row, images), self._log_when_loaded)
-            for channel in channels
-        ]
+        self._all = [Engine(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]
 
     def start(self) -> None:
         """Listen to all engines, in the running event loop."""
@@ -258,7 +243,7 @@ class Engines:
 
     async def _embed(self, count: int, memory: Blocks, message: Callable[[int], EmbedPixels | EmbedFiles]) -> Embedded:
         self.admit(count)
-        embeddings, result = memory.array((count, DIMENSIONS), np.float32)
+        embeddings, result = memory.array((count, EMBEDDING_SIZE), np.float32)
         engine = min(self._all, key=lambda engine: engine.outstanding)
         done = await engine.ask(message(result), count, memory)
         if done.error:
@@ -271,7 +256,3 @@ class Engines:
             done.infer_ns,
             done.output_ns,
         )
-
-    def _log_when_loaded(self) -> None:
-        if loaded := self.loaded:
-            log.info("model loaded: %s, JPEG files decoded on the %s", loaded.precision.upper(), loaded.decode.upper())

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from server.images import ImageError
 from server.oip.errors import InferenceError
@@ -77,6 +78,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ArenaFull, arena_full)
     app.add_exception_handler(DeadlineExceeded, too_late)
     app.add_exception_handler(ClientGone, gone)
+    app.add_exception_handler(ClientDisconnect, gone)  # in the middle of the body
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, unexpected)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server.hardware import Hardware
-from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.ipc import inherited, messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -23,8 +23,6 @@ ARENA_BYTES = 128 * 2**20
 
 ARENA_BATCHES = 3
 """...but at least this many requests of the largest size."""
-
-IMAGE_BYTES = 3 * 224 * 224
 
 BACKLOG = 2048
 """Connections that wait to be accepted."""
@@ -134,14 +132,14 @@ class Family:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        listener = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
+        listener = socket.create_server((host, port), backlog=BACKLOG, family=_address_family(host))
     except OSError as error:
         raise OSError(f"PYTORCH_HTTP_PORT={port} on {host} cannot be used: {error.strerror}") from None
     listener.setblocking(False)
     return listener
 
 
-def _family(host: str) -> socket.AddressFamily:
+def _address_family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 

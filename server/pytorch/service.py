@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from server.images import ImageError, prepare
 from server.images.jpeg import gpu_decodable
-from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.oip.spec import ENCODED_MODEL, IMAGE_SHAPE, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
 from server.pytorch.engines import Embedded, Engines, File
 from server.pytorch.errors import NotReady
@@ -161,7 +161,7 @@ class EmbeddingService:
                 raise one.error.in_item(f"{item}[{index}]")
         started_ns = min(one.start_ns for one in decoded)
         decode_ns = max(one.end_ns for one in decoded) - started_ns
-        pixels, offset = memory.array((len(files), 3, 224, 224), np.uint8)
+        pixels, offset = memory.array((len(files), *IMAGE_SHAPE), np.uint8)
         for row, one in enumerate(decoded):
             pixels[row] = one.pixels
         done = await self._engines.embed_pixels(offset, len(files), memory)

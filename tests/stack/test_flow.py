@@ -120,6 +120,17 @@ def test_a_request_whose_client_left_is_not_embedded(small: RunningStack, refere
     assert executed(small) - before == 32
 
 
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(small: RunningStack, reference: Reference) -> None:
+    body = pixels(reference, [0])
+    with socket.create_connection(("127.0.0.1", small.ports["pytorch"])) as leaving:
+        head = f"POST {body.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body.data)}\r\n\r\n"
+        leaving.sendall(head.encode() + body.data[:1000])
+        time.sleep(0.1)
+    assert post(small, body).status_code == 200
+    wait_idle(small)
+    assert "failed" not in small.log.read_text()
+
+
 def test_counters_are_those_of_all_workers(small: RunningStack, reference: Reference) -> None:
     def counted() -> tuple[float, int]:
         text = httpx.get(f"{small.url()}/metrics").text

@@ -56,7 +56,9 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
 
         for arena in arenas:
             pin(arena)
-    log.info("engine ready after %.1f s", time.monotonic() - start)
+    precision, decode = model.loaded.precision.upper(), model.loaded.decode.upper()
+    took = time.monotonic() - start
+    log.info("model loaded in %.1f s: %s, JPEG files decoded on the %s", took, precision, decode)
     counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
     Engine(
         Channels(list(zip(own.channels, arenas, strict=True))),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from server.oip.spec import EMBEDDING_SIZE
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.messages import MAX_PACKET, Reply, Request, decode_request, encode
 
@@ -50,7 +51,8 @@ class Channel:
 
     def result(self, offset: int, count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
         """Return the place for `count` embeddings at `offset` of the arena, FP32 `[count, 512]`."""
-        return self.arena.view(offset, count * 2048).view(np.float32).reshape(count, 512)
+        row_bytes = EMBEDDING_SIZE * np.dtype(np.float32).itemsize
+        return self.arena.view(offset, count * row_bytes).view(np.float32).reshape(count, EMBEDDING_SIZE)
 
     def _flush(self) -> bool:
         while self._backlog:

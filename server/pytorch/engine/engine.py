@@ -6,6 +6,7 @@ import threading
 
 import torch
 
+from server.oip.spec import IMAGE_BYTES, IMAGE_SHAPE
 from server.oip.statistics import ModelStatistics
 from server.pytorch.engine.channels import Channel, Channels
 from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, File
@@ -14,8 +15,6 @@ from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
 from server.pytorch.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded
 from server.pytorch.ipc.messages import Request as Message
 from server.pytorch.metrics import Metrics
-
-IMAGE_BYTES = 3 * 224 * 224
 
 log = logging.getLogger("bakeoff.pytorch")
 
@@ -74,7 +73,7 @@ class Engine:
         elif isinstance(message, EmbedPixels):
             request = self._accept(channel, message.id, message.result, message.count)
             pixels = torch.from_numpy(channel.arena.view(message.offset, message.count * IMAGE_BYTES))
-            self._queue.put([Segment(request, 0, pixels.view(message.count, 3, 224, 224))])
+            self._queue.put([Segment(request, 0, pixels.view(message.count, *IMAGE_SHAPE))])
         else:
             self._put_files(channel, message)
 
