@@ -28,7 +28,8 @@ def start_detached(settings: Settings) -> Path:
     log.parent.mkdir(parents=True, exist_ok=True)
     launch = launch_file(settings)
     launch.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as output:  # several processes open it anew, and would otherwise write over each other's lines
         process = subprocess.Popen(
             [ENTRYPOINT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )

@@ -98,6 +98,15 @@ class RunningStack:
         return self.process.wait(STOP_TIMEOUT_S)
 
 
+def same_model(stack: RunningStack, folder: Path) -> Path:
+    """Return a BAKEOFF_HOME in `folder` with what `stack` has exported."""
+    home = folder / "home"
+    home.mkdir()
+    for name in ("weights", "onnx", "model.json"):
+        (home / name).symlink_to(stack.home / name)
+    return home
+
+
 def start(home: Path, shift: int, **settings: str) -> RunningStack:
     """Start a stack in `home` with every port moved up by `shift`."""
     ports = {
@@ -113,7 +122,7 @@ def start(home: Path, shift: int, **settings: str) -> RunningStack:
         **settings,
     }
     log = home.parent / f"{home.name}.log"
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [ROOT / "entrypoint.sh"], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         )

@@ -16,18 +16,9 @@ import pytest
 
 from bench.server.requests import Body, body_of_files, body_of_pixels, embeddings
 from server.model.reference import Reference
-from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, start
+from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, same_model, start
 
 QUEUE = 40
-
-
-def same_model(stack: RunningStack, folder: Path) -> Path:
-    """Return a BAKEOFF_HOME in `folder` with what `stack` has exported."""
-    home = folder / "home"
-    home.mkdir()
-    for name in ("weights", "onnx", "model.json"):
-        (home / name).symlink_to(stack.home / name)
-    return home
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from tests.stack.stack import RunningStack, start
+from tests.stack.stack import PRECISION, RunningStack, same_model, start
 
 PROGRAMS = {"pytorch": "server.pytorch", "triton-onnx": "bin/tritonserver", "readiness": "server.gate"}
 
@@ -148,3 +148,24 @@ def test_stopping_leaves_nothing_within_the_limit(tmp_path, stack: RunningStack)
     assert time.monotonic() - began < 10
     _, alive = psutil.wait_procs(family, timeout=2)
     assert alive == []
+
+
+def test_a_detached_stack_keeps_every_line_of_its_log(stack: RunningStack, tmp_path) -> None:
+    home = same_model(stack, tmp_path)
+    environment = {
+        **stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PRECISION": PRECISION,
+        "PYTORCH_HTTP_PORT": "26002",
+    }  # fmt: skip
+
+    def bakeoff(*arguments: str) -> None:
+        subprocess.run([sys.executable, "-m", "bakeoff", *arguments], env=environment, check=True, timeout=120)
+
+    bakeoff("up", "--detach")
+    try:
+        bakeoff("status", "--wait")
+    finally:
+        bakeoff("down")
+    log = (home / "log" / "stack.log").read_text()
+    places = [log.find(words) for words in ("GPU: ", "ports: ", "bakeoff: ready", "received SIGTERM")]
+    assert -1 not in places
+    assert places == sorted(places)
