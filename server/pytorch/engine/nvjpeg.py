@@ -24,6 +24,7 @@ class GpuDecoder:
             RuntimeError: this torchvision or this GPU has no nvJPEG.
         """
         self._stream = torch.cuda.Stream(priority=-1)  # small work, and the encoder waits for it
+        self._last: tuple[list[Tensor | None], torch.cuda.Event] | None = None
         with torch.cuda.stream(self._stream):
             decode_jpeg(torch.from_numpy(probe), mode=ImageReadMode.RGB, device="cuda")
 
@@ -32,6 +33,10 @@ class GpuDecoder:
         """Decode, resize and crop; see `Decoder.prepare`."""
         with torch.cuda.stream(self._stream):
             images = _decode([torch.from_numpy(file) for file in files])
+            if self._last is not None:
+                # torchvision decodes in a stream of its own, without waiting for ours: the images before were kept, so
+                # that this call could not write over them while they were still being resized.
+                self._last[1].synchronize()
             by_size: dict[torch.Size, list[int]] = {}
             for position, image in enumerate(images):
                 if image is not None:
@@ -45,6 +50,7 @@ class GpuDecoder:
                     pixels[torch.tensor(positions, device="cuda")] = prepared
             ready = torch.cuda.Event()
             ready.record()
+            self._last = (images, ready)
         refused = {position for position, image in enumerate(images) if image is None}
         return pixels, refused, ready
 

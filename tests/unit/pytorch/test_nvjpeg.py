@@ -1,0 +1,70 @@
+"""The GPU decoder's bookkeeping, with doubles of CUDA and of nvJPEG on the CPU; tests/stack/test_gpu.py runs the real ones."""
+
+import contextlib
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torchvision.io import decode_jpeg
+
+from server.images import prepare
+from server.images.bundled import FOLDER
+from server.pytorch.engine import nvjpeg
+
+pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")  # for TorchCodec
+
+FILES = [np.fromfile(FOLDER / name, np.uint8) for name in ("cat.jpg", "coffee.jpg", "cat.jpg")]
+NO_IMAGE = np.zeros(50, np.uint8)
+
+
+class EventDouble:
+    """Takes note of what is waited for."""
+
+    waited: ClassVar[list["EventDouble"]] = []
+
+    def record(self) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        self.waited.append(self)
+
+
+@pytest.fixture
+def decoder(monkeypatch: pytest.MonkeyPatch) -> nvjpeg.GpuDecoder:
+    def on_cpu(make):
+        return lambda *values, **options: make(*values, **{**options, "device": "cpu"})
+
+    monkeypatch.setattr(EventDouble, "waited", [])
+    monkeypatch.setattr(torch.cuda, "Event", EventDouble)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda priority: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(nvjpeg, "decode_jpeg", lambda data, mode, device: decode_jpeg(data, mode=mode))
+    for name in ("empty", "tensor"):
+        monkeypatch.setattr(torch, name, on_cpu(getattr(torch, name)))
+    return nvjpeg.GpuDecoder(FILES[0])
+
+
+def near(pixels: torch.Tensor, file: np.ndarray) -> bool:
+    expected = prepare(file.tobytes(), max_pixels=10**8)
+    return bool(np.abs(pixels.numpy().astype(int) - expected.astype(int)).max() <= 2)
+
+
+def test_every_file_has_its_row_whatever_its_size(decoder: nvjpeg.GpuDecoder) -> None:
+    pixels, refused, _ = decoder.prepare(FILES)
+    assert refused == set()
+    assert all(map(near, pixels, FILES))
+
+
+def test_a_file_that_is_refused_harms_no_other(decoder: nvjpeg.GpuDecoder) -> None:
+    pixels, refused, _ = decoder.prepare([FILES[0], NO_IMAGE, FILES[1]])
+    assert refused == {1}
+    assert near(pixels[0], FILES[0])
+    assert near(pixels[2], FILES[1])
+
+
+def test_images_are_kept_until_they_have_been_resized(decoder: nvjpeg.GpuDecoder) -> None:
+    _, _, first = decoder.prepare(FILES)
+    assert EventDouble.waited == []
+    decoder.prepare(FILES)
+    assert EventDouble.waited == [first]
