@@ -122,6 +122,7 @@ def start(home: Path, shift: int, **settings: str) -> RunningStack:
         **settings,
     }
     log = home.parent / f"{home.name}.log"
+    log.unlink(missing_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [ROOT / "entrypoint.sh"], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
