@@ -76,9 +76,9 @@ class RunningStack:
     def program(self, words: str) -> psutil.Process:
         """Return supervisord's own child whose command line holds `words`."""
         for process in psutil.Process(self.process.pid).children():
-            if words in " ".join(process.cmdline()):
+            if words in command_line(process):
                 return process
-        raise AssertionError(f"no process with {words!r} among {[p.cmdline() for p in self.processes()]}")
+        raise AssertionError(f"no process with {words!r} among {[command_line(one) for one in self.processes()]}")
 
     def bakeoff(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -96,6 +96,14 @@ class RunningStack:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_TIMEOUT_S)
+
+
+def command_line(process: psutil.Process) -> str:
+    """Return a process's command line; empty when it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def same_model(stack: RunningStack, folder: Path) -> Path:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.server.requests import Body, body_of_files, body_of_pixels, embeddings
 from server.model.reference import Reference
-from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, same_model, start
+from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, command_line, same_model, start
 
 QUEUE = 40
 
@@ -140,8 +140,8 @@ def test_counters_are_those_of_all_workers(small: RunningStack, reference: Refer
 
 @pytest.mark.parametrize("part", ["server.pytorch.engine", "server.pytorch.worker"])
 def test_a_killed_part_takes_its_server_down_and_all_of_it_comes_back(small: RunningStack, part: str) -> None:
-    family = [process for process in small.processes() if "server.pytorch" in " ".join(process.cmdline())]
-    victim = next(process for process in family if part in " ".join(process.cmdline()))
+    family = [process for process in small.processes() if "server.pytorch" in command_line(process)]
+    victim = next(process for process in family if part in command_line(process))
     victim.kill()
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []

@@ -11,7 +11,7 @@ import pytest
 from tritonclient import http
 
 from server.hardware import gpus
-from tests.stack.stack import RunningStack, start
+from tests.stack.stack import RunningStack, command_line, start
 
 pytestmark = pytest.mark.skipif(bool(gpus()), reason="with a GPU the real TensorRT runs, and this double must not")
 
@@ -180,7 +180,7 @@ def test_stopping_in_the_middle_of_a_compile_leaves_nothing(
     stack = begin(home, MAX_BATCH_SIZE="32")
     try:
         settle(stack, "compiling")
-        assert within(30, lambda: any("builder.py" in " ".join(process.cmdline()) for process in stack.processes()))
+        assert within(30, lambda: any("builder.py" in command_line(process) for process in stack.processes()))
         family = stack.processes()
         began = time.monotonic()
         assert stack.stop() == 0
