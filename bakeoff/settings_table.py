@@ -14,7 +14,9 @@ def settings_table() -> str:
 
 def _shown(value: object) -> str:
     text = (
-        ",".join(map(str, value))
+        ""
+        if value is None
+        else ",".join(map(str, value))
         if isinstance(value, tuple)
         else str(value).lower()
         if isinstance(value, bool)

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True)
 
     bakeoff_home: Path = Field(default_factory=bakeoff_home, description="folder of everything made at run time")
+    baked_model: Path | None = Field(
+        None, description="folder of a model exported beforehand, used where it lies; the image sets it"
+    )
     backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
         BACKEND_NAMES, min_length=1, description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`"
     )

@@ -9,6 +9,8 @@ from server import hardware
 from server.files import sha256, write_atomic
 from server.settings import Home, Precision, Settings
 
+DOCUMENT = "model.json"
+
 GraphPrecision = Literal["fp16", "fp32"]
 """Of the weights in an exported graph; TF32 is computed with the FP32 graph."""
 
@@ -23,7 +25,7 @@ class ModelError(RuntimeError):
 
 
 class Artifact(BaseModel):
-    """A file under `BAKEOFF_HOME`: its path relative to it, its size in bytes and its SHA-256."""
+    """A file: its path, relative to `BAKEOFF_HOME` or absolute, its size in bytes and its SHA-256."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,13 +77,36 @@ class ModelArtifacts(BaseModel):
 
 def document(home: Home) -> Path:
     """Return the path of the document."""
-    return home.root / "model.json"
+    return home.root / DOCUMENT
 
 
 def read(settings: Settings) -> ModelArtifacts | None:
     """Return the document, or None when there is none, or it cannot be read (it is then made again)."""
+    return _read(document(settings.home))
+
+
+def read_baked(settings: Settings) -> ModelArtifacts | None:
+    """Return the description of the model that the image has baked in, with absolute paths; None where there is none."""
+    folder = settings.baked_model
+    known = _read(folder / DOCUMENT) if folder else None
+    if folder is None or known is None:
+        return None
+
+    def absolute(artifact: Artifact) -> Artifact:
+        return artifact.model_copy(update={"path": str(folder / artifact.path)})
+
+    return known.model_copy(
+        update={
+            "weights": absolute(known.weights),
+            "reference": absolute(known.reference),
+            "onnx": {precision: absolute(artifact) for precision, artifact in known.onnx.items()},
+        }
+    )
+
+
+def _read(path: Path) -> ModelArtifacts | None:
     try:
-        return ModelArtifacts.model_validate_json(document(settings.home).read_bytes())
+        return ModelArtifacts.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 

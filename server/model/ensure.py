@@ -1,6 +1,7 @@
 """`bakeoff export`: make sure that the model's files are there, whole and up to date.
 
 Apart from the making itself (`export.py`, which imports torch), so that a start with everything in place is quick.
+An image has them baked in (`BAKED_MODEL`); they are used where they lie.
 """
 
 import importlib.metadata
@@ -28,10 +29,14 @@ log = logging.getLogger("bakeoff.export")
 Progress = Callable[[str], None]
 
 
-def ensure_model(settings: Settings, progress: Progress) -> ModelArtifacts:
+def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool = False) -> ModelArtifacts:
     """Make what is missing, damaged or out of date of the model's files, and return their description.
 
     Several processes may call this at once; one works and the others wait for it.
+
+    Args:
+        for_any_device: export every precision, not only what this machine computes: for an image, which is built
+            without the GPU that it will run on.
 
     Raises:
         ModelError: the weights cannot be had, or the exported graph does not agree with PyTorch.
@@ -41,38 +46,49 @@ def ensure_model(settings: Settings, progress: Progress) -> ModelArtifacts:
     home.root.mkdir(parents=True, exist_ok=True)
     with FileLock(home.root / "export.lock"):
         recipe = _recipe(settings)
+        precisions = _precisions(settings, for_any_device)
         known = artifacts.read(settings)
-        if known and known.recipe == recipe and not _may_download_now(known) and _intact(known, settings):
+        if known and _fits(known, recipe, precisions, settings):
             progress(f"model: {known.source} weights, as exported before")
             return known
+        baked = artifacts.read_baked(settings)
+        if baked and _fits(baked, recipe, precisions, settings):
+            progress(f"model: {baked.source} weights, baked into the image")
+            artifacts.write(baked, settings)
+            return baked
         from server.model.export import make  # imports torch, which takes seconds
 
-        made = make(settings, recipe, progress)
+        made = make(settings, recipe, precisions, progress)
         artifacts.write(made, settings)
         return made
 
 
-def precisions(settings: Settings) -> tuple[GraphPrecision, ...]:
-    """Return the precisions to export on this machine."""
-    return ("fp32", "fp16") if hardware.resolve(settings).device == "cuda" else ("fp32",)
+def _precisions(settings: Settings, for_any_device: bool) -> tuple[GraphPrecision, ...]:
+    return ("fp32", "fp16") if for_any_device or hardware.resolve(settings).device == "cuda" else ("fp32",)
+
+
+def _fits(
+    known: ModelArtifacts, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...], settings: Settings
+) -> bool:
+    # Random weights that stand in for a tag are a makeshift: look each time whether the tag can be had by now.
+    makeshift_ends = known.note is not None and (settings.pretrained_fallback == "none" or hub_answers())
+    return (
+        known.recipe == recipe
+        and set(precisions) <= set(known.onnx)
+        and not makeshift_ends
+        and _intact(known, settings)
+    )
 
 
 def _recipe(settings: Settings) -> dict[str, str]:
     photos = ",".join(f"{photo.name}:{sha256(photo)[:12]}" for photo in bundled_photos())
     return {
         "pretrained": settings.pretrained,
-        "fallback": settings.pretrained_fallback,
         "quick_gelu": str(settings.quick_gelu),
-        "precisions": ",".join(precisions(settings)),
         "opset": str(OPSET),
         "photos": photos,
         **{package: importlib.metadata.version(package) for package in RECIPE_PACKAGES},
     }
-
-
-def _may_download_now(known: ModelArtifacts) -> bool:
-    """Random weights that stand in for a tag are a makeshift: look each time whether the tag can be had by now."""
-    return known.note is not None and hub_answers()
 
 
 def _intact(known: ModelArtifacts, settings: Settings) -> bool:

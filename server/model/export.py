@@ -16,7 +16,7 @@ from server.images import prepare
 from server.images.bundled import bundled_photos
 from server.model.agreement import compare
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts, ModelError
-from server.model.ensure import OPSET, Progress, precisions
+from server.model.ensure import OPSET, Progress
 from server.model.module import ServingModule, load_module
 from server.model.reference import Reference
 from server.model.weights import resolve_weights
@@ -28,11 +28,14 @@ MAX_BATCH = 1024
 log = logging.getLogger("bakeoff.export")
 
 
-def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> ModelArtifacts:
+def make(
+    settings: Settings, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...], progress: Progress
+) -> ModelArtifacts:
     """Resolve the weights, export the graphs, compute the reference embeddings.
 
     Args:
         recipe: what decided the content, kept in the description.
+        precisions: the graphs to export.
 
     Raises:
         ModelError: the weights cannot be had, or a graph does not agree with PyTorch.
@@ -53,7 +56,7 @@ def make(settings: Settings, recipe: dict[str, str], progress: Progress) -> Mode
         reference.save(temporary)
 
     graphs: dict[GraphPrecision, Artifact] = {}
-    for precision in precisions(settings):
+    for precision in precisions:
         progress(f"ONNX: exporting {precision.upper()}")
         file = home.onnx / f"openclip_vit_b32.{precision}.onnx"
         source = module
@@ -113,9 +116,11 @@ def _check_graph(path: Path, reference: Reference, precision: GraphPrecision, se
     options.log_severity_level = 3
     providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
     if hardware.resolve(settings).device == "cuda":
-        # Where it will be served; besides, ONNX Runtime's CPU kernels for FP16 are incomplete.
         onnxruntime.preload_dlls()
-        providers = [("CUDAExecutionProvider", {"use_tf32": 0}), *providers]
+        providers = [("CUDAExecutionProvider", {"use_tf32": 0}), *providers]  # where it will be served
+    elif precision == "fp16":
+        # ONNX Runtime 1.32 crashes on a CPU when it fuses the FP16 graph; node by node it computes it.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     (embeddings,) = session.run(["embedding"], {"image": reference.pixels})
     agreement = compare(embeddings, reference.embeddings, precision)

@@ -128,7 +128,7 @@ def _disk(settings: Settings) -> Finding:
         )
     free = shutil.disk_usage(folder).free
     found = f"{free / GIB:.1f} GiB free in {folder}"
-    if free < DISK_NEEDED and artifacts.read(settings) is None:
+    if free < DISK_NEEDED and _known_model(settings) is None:
         return Finding(
             "disk",
             "fail",
@@ -174,8 +174,12 @@ def _triton(settings: Settings) -> Finding:
     return Finding("tritonserver", "ok", str(installation.binary))
 
 
+def _known_model(settings: Settings) -> artifacts.ModelArtifacts | None:
+    return artifacts.read(settings) or artifacts.read_baked(settings)
+
+
 def _model(settings: Settings) -> Finding:
-    model = artifacts.read(settings)
+    model = _known_model(settings)
     if model is None:
         return Finding("model", "ok", f"{settings.pretrained}, not exported yet; the start will do it")
     if model.note:

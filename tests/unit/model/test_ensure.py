@@ -14,7 +14,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the making, which takes half a minute, by three small files; return what was made."""
     log: list[str] = []
 
-    def make(settings: Settings, recipe: dict[str, str], _progress: ensure.Progress) -> ModelArtifacts:
+    def make(
+        settings: Settings,
+        recipe: dict[str, str],
+        precisions: tuple[artifacts.GraphPrecision, ...],
+        _progress: ensure.Progress,
+    ) -> ModelArtifacts:
         log.append(settings.pretrained)
         files = {}
         for name in ("visual.safetensors", "model.onnx", "reference.npz"):
@@ -29,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             recipe=recipe,
             quick_gelu=False,
             weights=files["visual.safetensors"],
-            onnx={"fp32": files["model.onnx"]},
+            onnx={precision: files["model.onnx"] for precision in precisions},
             reference=files["reference.npz"],
         )
 
@@ -37,8 +42,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return log
 
 
-def run(home: Path, **settings: object) -> ModelArtifacts:
-    return ensure.ensure_model(Settings(bakeoff_home=home, **{"pretrained": "random", **settings}), lambda _line: None)
+def run(home: Path, *, for_any_device: bool = False, **settings: object) -> ModelArtifacts:
+    return ensure.ensure_model(
+        Settings(bakeoff_home=home, **{"pretrained": "random", **settings}),
+        lambda _line: None,
+        for_any_device=for_any_device,
+    )
 
 
 def test_the_second_time_nothing_is_made(made: list[str], tmp_path: Path) -> None:
@@ -75,6 +84,46 @@ def test_a_makeshift_is_kept_until_the_hub_answers(made: list[str], tmp_path: Pa
     monkeypatch.setattr(ensure, "hub_answers", lambda: True)
     run(tmp_path, pretrained="openai", pretrained_fallback="random")
     assert made == ["openai", "openai"]
+
+
+def test_a_makeshift_is_not_kept_where_none_is_allowed(made: list[str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(ensure, "hub_answers", lambda: False)
+    run(tmp_path, pretrained="openai", pretrained_fallback="random")
+    run(tmp_path, pretrained="openai")
+    assert made == ["openai", "openai"]
+
+
+def test_a_baked_model_is_used_where_it_lies(made: list[str], tmp_path: Path) -> None:
+    baked = run(tmp_path / "image", for_any_device=True)
+    assert set(baked.onnx) == {"fp16", "fp32"}
+    settings = Settings(bakeoff_home=tmp_path / "volume", baked_model=tmp_path / "image", pretrained="random")
+    found = run(settings.bakeoff_home, baked_model=settings.baked_model)
+    assert made == ["random"]
+    assert found == artifacts.require(settings)
+    assert settings.home.root / found.weights.path == tmp_path / "image" / baked.weights.path
+    assert artifacts.onnx_file(settings).is_relative_to(tmp_path / "image")
+
+
+@pytest.mark.parametrize("change", ["other weights", "damaged"])
+def test_a_baked_model_that_does_not_fit_is_not_used(made: list[str], tmp_path: Path, change: str) -> None:
+    baked = run(tmp_path / "image", for_any_device=True)
+    if change == "damaged":
+        (tmp_path / "image" / baked.weights.path).write_bytes(b"")
+    wanted = "random" if change == "damaged" else "laion2b_s34b_b79k"
+    found = run(tmp_path / "volume", baked_model=tmp_path / "image", pretrained=wanted)
+    assert made == ["random", wanted]
+    assert (tmp_path / "volume" / found.weights.path).is_relative_to(tmp_path / "volume")
+
+
+def test_an_upgraded_image_is_noticed_on_a_kept_volume(made: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "image", for_any_device=True)
+    run(tmp_path / "volume", baked_model=tmp_path / "image")
+    (tmp_path / "new").mkdir()
+    for file in (tmp_path / "image").iterdir():
+        file.rename(tmp_path / "new" / file.name)
+    found = run(tmp_path / "volume", baked_model=tmp_path / "new")
+    assert made == ["random"]
+    assert Path(found.weights.path).is_relative_to(tmp_path / "new")
 
 
 def test_what_needs_the_model_says_how_to_make_it(tmp_path: Path) -> None:
