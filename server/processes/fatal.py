@@ -6,11 +6,16 @@ An event listener of supervisord (its protocol runs over stdin and stdout, so wh
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 from supervisor import childutils
 
-from server.processes.supervisor import fatal_file
+from server.processes.supervisor import fatal_file, last_lines_file
 from server.settings import load_settings
+
+LAST_LINES_WAIT_S = 1.0
+"""The filter of a program's lines ends a moment after it."""
 
 
 def main() -> None:
@@ -20,9 +25,21 @@ def main() -> None:
         _, payload = childutils.listener.wait(sys.stdin, sys.stdout)
         program = childutils.get_headers(payload)["processname"]
         fatal_file(settings).write_text(program, encoding="utf-8")
-        print(f"bakeoff: failed: {program} ended at every start; its lines above say why", file=sys.stderr, flush=True)
+        print(_obituary(program, last_lines_file(settings, program)), file=sys.stderr, flush=True)
         os.kill(os.getppid(), signal.SIGTERM)
         childutils.listener.ok(sys.stdout)
+
+
+def _obituary(program: str, file: Path) -> str:
+    deadline = time.monotonic() + LAST_LINES_WAIT_S
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    verdict = f"bakeoff: failed: {program} ended at every start"
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return f"{verdict}; its lines above say why"
+    return "\n".join([f"the last lines of {program}:", *(f"  {line}" for line in lines), verdict])
 
 
 main()

@@ -4,8 +4,10 @@
 # supervisord signals the program itself; the filter ends by itself when the last writer is gone.
 name=$1
 shift
+last=$BAKEOFF_RUN/$name.last
+rm -f "$last"
 fifo=$(mktemp -u) && mkfifo -m 600 "$fifo" || exit 1
-sed -u "s/^/[$name] /" <"$fifo" &
+"$BAKEOFF_PYTHON" -ISE "$(dirname "$0")/prefix.py" "$name" "$last" <"$fifo" &
 exec >"$fifo" 2>&1
 rm -f "$fifo"
 exec "$@"

@@ -30,6 +30,11 @@ def fatal_file(settings: Settings) -> Path:
     return settings.home.state / "fatal"
 
 
+def last_lines_file(settings: Settings, program: str) -> Path:
+    """Return the file with the last lines that `program` printed before it ended."""
+    return settings.home.state / f"{program}.last"
+
+
 def lock_file(settings: Settings) -> Path:
     """Return the file that a running stack holds locked."""
     return settings.home.state / "stack.lock"

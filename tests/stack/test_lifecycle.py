@@ -117,8 +117,9 @@ def test_taken_ports_stop_the_start(stack: RunningStack, tmp_path) -> None:
 def test_a_program_that_cannot_start_takes_everything_down(stack: RunningStack, tmp_path) -> None:
     home = tmp_path / "broken"
     home.mkdir()
-    document = (stack.home / "model.json").read_text()
-    (home / "model.json").write_text(document)  # describes files that are not there
+    (home / "model.json").write_text((stack.home / "model.json").read_text())  # describes weights that are not there
+    (home / "weights").mkdir()
+    (home / "weights" / "reference.npz").symlink_to(stack.home / "weights" / "reference.npz")
     environment = {**stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "39002"}
     process = subprocess.run(
         [sys.executable, "-m", "server.processes.supervisor"],
@@ -130,6 +131,8 @@ def test_a_program_that_cannot_start_takes_everything_down(stack: RunningStack, 
     )
     assert process.returncode == 1
     assert "ended at every start" in process.stderr
+    said = process.stderr.partition("the last lines of pytorch:\n")[2]
+    assert "bakeoff export" in said
     assert "Traceback" not in process.stdout
 
 
