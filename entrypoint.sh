@@ -4,6 +4,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ -d "$here/.venv/bin" ] && PATH=$here/.venv/bin:$PATH && export PATH
+compat=$(cd "$here" && python -m server.cuda_compat)
+[ -z "$compat" ] || export LD_LIBRARY_PATH="$compat${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 [ $# -eq 0 ] || exec "$@"
 cd "$here"
 bakeoff preflight

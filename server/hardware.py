@@ -8,7 +8,11 @@ from typing import Literal
 import psutil
 import pynvml
 
+from server import shared_memory
 from server.settings import Precision, Settings, SettingsError
+
+MOST_DECODERS = 8
+"""Image processes in each backend unless more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def resolve(settings: Settings) -> Hardware:
         decode="gpu" if on_gpu and settings.decode != "cpu" else "cpu",
         threads=settings.cpu_threads or cores,
         http_workers=settings.http_workers or (min(max(cores // 2, 1), 8) if on_gpu else 1),
-        decode_workers=settings.decode_workers or min(cores, 8),
+        decode_workers=settings.decode_workers
+        or shared_memory.most_decoders(min(cores, MOST_DECODERS), settings.max_batch_size, len(settings.tritons)),
         warmup_max_batch=min(
             settings.max_batch_size, settings.warmup_max_batch or (settings.max_batch_size if on_gpu else 16)
         ),

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server import shared_memory
 from server.home import ENV_FILE, bakeoff_home
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
@@ -138,6 +139,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name.upper()} and {other.upper()} are both {value}; every port must be different")
         return self
 
+    @property
+    def tritons(self) -> tuple[BackendName, ...]:
+        """The enabled backends that a Triton serves."""
+        return tuple(name for name in self.backends if name != "pytorch")
+
     @cached_property
     def home(self) -> "Home":
         """The folders under `BAKEOFF_HOME`."""
@@ -160,13 +166,17 @@ class Home:
 def load_settings() -> Settings:
     """Read the settings from the environment and `.env`.
 
+    `max_batch_size` is smaller than what was set where /dev/shm would not hold such batches; the preflight says so.
+
     Raises:
         SettingsError: naming each offending variable, its value and what is allowed.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+    largest = shared_memory.largest_batch(settings.max_batch_size, len(settings.tritons))
+    return settings.model_copy(update={"max_batch_size": largest})
 
 
 def _explain(item: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """Where the weights come from: an open_clip tag, a checkpoint file, or a seeded random initialisation."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import torch
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor
 
+from server.files import sha256
 from server.model.artifacts import ModelError
 from server.model.hub import hub_answers, stay_offline
 from server.model.module import ARCHITECTURE
 from server.settings import Settings
 
 RANDOM = "random"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 RANDOM_SEED = 20_24_06_30
 
 
@@ -63,7 +66,22 @@ def resolve_weights(settings: Settings) -> Weights:
 def _from_tag(tag: str) -> Weights:
     config = get_pretrained_cfg(ARCHITECTURE, tag)
     quick_gelu = bool(config.get("quick_gelu", False))
-    return Weights(tag, None, quick_gelu, _load(Path(download_pretrained(config)), quick_gelu))
+    checkpoint = Path(download_pretrained(config))
+    _check_download(checkpoint)
+    return Weights(tag, None, quick_gelu, _load(checkpoint, quick_gelu))
+
+
+def _check_download(checkpoint: Path) -> None:
+    """Compare a download with its checksum: the hub's cache names every large file by its SHA-256.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    blob = checkpoint.resolve()
+    if SHA256.fullmatch(blob.name) and sha256(blob) != blob.name:
+        raise ModelError(
+            f"{blob} is damaged: its content is not what its name, its SHA-256, says; delete it and try again"
+        )
 
 
 def _from_file(path: Path, quick_gelu: bool) -> Weights:

@@ -9,7 +9,8 @@ from typing import Literal
 
 import psutil
 
-from server.hardware import resolve
+from server import cuda_compat, shared_memory
+from server.hardware import MOST_DECODERS, available_cores, resolve
 from server.model import artifacts
 from server.settings import Settings, SettingsError
 from server.triton.installation import InstallationError, find_installation
@@ -22,9 +23,6 @@ MEMORY_NEEDED = 5 * GIB
 
 DISK_NEEDED = 2 * GIB
 """Weights, reference and two ONNX files take 0.9 GB; writing a new one beside an old one, half as much again."""
-
-SHM_NEEDED = 128 * MIB
-"""Triton's Python models hand tensors over in shared memory; a batch of 128 images of pixels is 19 MB, twice in flight."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def run_checks(settings: Settings) -> list[Finding]:
     return [
         _device(settings),
         _memory(),
-        _shared_memory(),
+        _shared_memory(settings),
         _disk(settings),
         _ports(settings),
         _triton(settings),
@@ -60,6 +58,10 @@ def _device(settings: Settings) -> Finding:
         hardware = resolve(settings)
     except SettingsError as error:
         return Finding("GPU", "fail", str(error), "see the message")
+    if hardware.device == "cuda" and (problem := cuda_compat.problem()):
+        return Finding(
+            "GPU", "fail", f"driver {hardware.gpus[0].driver}: {problem[0]}", f"{problem[1]}; or set DEVICE=cpu"
+        )
     if hardware.gpus:
         listed = ", ".join(
             f"{gpu.name} ({gpu.memory_total / GIB:.0f} GiB, {gpu.memory_free / GIB:.0f} free, driver {gpu.driver})"
@@ -97,18 +99,21 @@ def _cgroup_limit() -> int | None:
     return None
 
 
-def _shared_memory() -> Finding:
-    try:
-        free = shutil.disk_usage("/dev/shm").free
-    except OSError as error:
-        return Finding(
-            "shared memory", "fail", f"/dev/shm: {error.strerror}", "mount a tmpfs at /dev/shm; Triton needs it"
-        )
-    found = f"/dev/shm has {free / MIB:.0f} MiB free"
-    if free < SHM_NEEDED:
-        return Finding(
-            "shared memory", "warn", found, "large batches may fail on Triton; start the container with --shm-size=1g"
-        )
+def _shared_memory(settings: Settings) -> Finding:
+    total, tritons = shared_memory.size(), len(settings.tritons)
+    found = f"/dev/shm has {total / MIB:.0f} MiB"
+    if not tritons:
+        return Finding("shared memory", "ok", f"{found}; none is needed")
+    if not total:
+        return Finding("shared memory", "fail", "there is no /dev/shm", "mount a tmpfs there; Triton needs it")
+    batch = settings.max_batch_size
+    if shared_memory.largest_batch(2 * batch, tritons) <= batch:
+        found = f"{found}, which holds batches of up to {batch} images and one image process in each Triton"
+        return Finding("shared memory", "warn", found, "start the container with --shm-size=1g for more")
+    wanted = min(available_cores(), MOST_DECODERS)
+    if (decoders := shared_memory.most_decoders(wanted, batch, tritons)) < wanted:
+        found = f"{found}, which holds {decoders} of {wanted} image processes in each Triton"
+        return Finding("shared memory", "warn", found, "start the container with --shm-size=1g for more")
     return Finding("shared memory", "ok", found)
 
 

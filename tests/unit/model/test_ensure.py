@@ -34,7 +34,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             recipe=recipe,
             quick_gelu=False,
             weights=files["visual.safetensors"],
-            onnx={precision: files["model.onnx"] for precision in precisions},
+            onnx=dict.fromkeys(precisions, files["model.onnx"]),
             reference=files["reference.npz"],
         )
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from server.files import sha256
 from server.model import weights
 from server.model.artifacts import ModelError
 from server.model.module import load_module
@@ -53,6 +54,21 @@ def test_a_tag_brings_its_own_activation(tag: str, quick_gelu: bool, tmp_path: P
     module = load_module(tmp_path / "visual.safetensors", quick_gelu=quick_gelu)
     activations = {type(layer).__name__ for layer in module.modules() if "GELU" in type(layer).__name__}
     assert activations == {"QuickGELU" if quick_gelu else "GELU"}
+
+
+def test_a_damaged_download_is_not_used(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "hub_answers", lambda: True)
+    blob = tmp_path / sha256(checkpoint)  # the hub's cache: a link to a file named by its content
+    link = tmp_path / "open_clip_model.safetensors"
+    monkeypatch.setattr(weights, "download_pretrained", lambda _config: str(link))
+    link.symlink_to(blob)
+    blob.write_bytes(checkpoint.read_bytes())
+    assert weights.resolve_weights(Settings(pretrained="openai")).source == "openai"
+    with blob.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"damage")
+    with pytest.raises(ModelError, match=r"is damaged.*delete it"):
+        weights.resolve_weights(Settings(pretrained="openai"))
 
 
 def test_random_is_the_same_every_time_and_leaves_the_generator_alone() -> None:

@@ -5,8 +5,10 @@ import socket
 from collections import namedtuple
 from pathlib import Path
 
+import pytest
+
 from server.preflight import Finding, run_checks
-from server.settings import Settings
+from server.settings import Settings, load_settings
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -57,11 +59,27 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "BAKEOFF_HOME" in str(found.remedy)
 
 
-def test_little_shared_memory_is_a_warning(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(2**26, 0, 2**26))
-    found = finding("shared memory", Settings(bakeoff_home=tmp_path))
-    assert (found.level, found.found) == ("warn", "/dev/shm has 64 MiB free")
-    assert "--shm-size" in str(found.remedy)
+@pytest.mark.parametrize(
+    ("mebibytes", "backends", "level", "words"),
+    [
+        (64, ("pytorch", "onnx", "tensorrt"), "warn", "batches of up to 64 images and one image process"),
+        (256, ("pytorch", "onnx", "tensorrt"), "warn", "holds 3 of 8 image processes"),
+        (1024, ("pytorch", "onnx", "tensorrt"), "ok", "has 1024 MiB"),
+        (64, ("pytorch",), "ok", "none is needed"),
+        (0, ("onnx",), "fail", "there is no /dev/shm"),
+    ],
+)
+def test_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mebibytes: int, backends: tuple[str, ...], level: str, words: str
+) -> None:
+    monkeypatch.setattr("server.shared_memory.size", lambda: mebibytes * 2**20)
+    monkeypatch.setattr("server.preflight.checks.available_cores", lambda: 16)
+    monkeypatch.setenv("BACKENDS", ",".join(backends))
+    monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path))
+    found = finding("shared memory", load_settings())
+    assert found.level == level
+    assert words in found.found
+    assert (found.remedy is None) == (level == "ok")
 
 
 def test_a_gpu_that_is_asked_for_and_missing_stops_the_start(tmp_path: Path, monkeypatch) -> None:
