@@ -85,18 +85,14 @@ def preflight() -> None:
 
 
 @app.command()
-def export(
-    for_any_device: Annotated[
-        bool, typer.Option("--for-any-device", help="Every precision, not only what this machine computes.")
-    ] = False,
-) -> None:
+def export() -> None:
     """Make the weights, the ONNX files and the reference embeddings, unless they are there already."""
     from server.model.artifacts import ModelError
     from server.model.ensure import ensure_model
 
     settings = _settings()
     try:
-        model = ensure_model(settings, lambda line: console.print(line, soft_wrap=True), for_any_device=for_any_device)
+        model = ensure_model(settings, lambda line: console.print(line, soft_wrap=True))
     except ModelError as error:
         _stop(f"bakeoff: failed: {error}")
     except OSError as error:

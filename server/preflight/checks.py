@@ -1,6 +1,7 @@
 """The checks: driver and GPU, memory, shared memory, ports, disk, tritonserver, model."""
 
 import errno
+import os
 import shutil
 import socket
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def run_checks(settings: Settings) -> list[Finding]:
         _memory(),
         _shared_memory(settings),
         _disk(settings),
+        _temporary(),
         _ports(settings),
         _triton(settings),
         _model(settings),
@@ -141,6 +143,18 @@ def _disk(settings: Settings) -> Finding:
             f"the model's files need {DISK_NEEDED / GIB:.0f} GiB; free some, or set BAKEOFF_HOME elsewhere",
         )
     return Finding("disk", "ok", found)
+
+
+def _temporary() -> Finding:
+    folder = Path(os.environ.get("TMPDIR") or "/tmp")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(
+            "temporary files",
+            "fail",
+            f"{folder} cannot be written",
+            "with a read-only root start the container with --tmpfs /tmp, or set TMPDIR",
+        )
+    return Finding("temporary files", "ok", str(folder))
 
 
 def _ports(settings: Settings) -> Finding:

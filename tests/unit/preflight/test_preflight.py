@@ -59,6 +59,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "BAKEOFF_HOME" in str(found.remedy)
 
 
+def test_no_place_for_temporary_files_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    found = finding("temporary files", Settings(bakeoff_home=tmp_path))
+    assert found.level == "fail"
+    assert "--tmpfs /tmp" in str(found.remedy)
+
+
 @pytest.mark.parametrize(
     ("mebibytes", "backends", "level", "words"),
     [
