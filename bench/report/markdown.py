@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.figures import gigabytes, megabytes, milliseconds, ratio, relative, speed
+from bench.report.figures import gigabytes, megabytes, milliseconds, ratio, relative, speed
 from bench.parity import Parity
 from bench.result import Result
 from bench.verdicts import Point, Verdict
