@@ -69,9 +69,7 @@ def draw_bars(figure: Figure, chart: BarChart, *, wide: bool) -> None:
 
 def _shown(chart: BarChart) -> list[int]:
     """Return the parts that some bar has."""
-    return [
-        i for i in range(len(chart.parts)) if any(bar.parts[i] for group in chart.groups for bar in group.bars)
-    ]
+    return [i for i in range(len(chart.parts)) if any(bar.parts[i] for group in chart.groups for bar in group.bars)]
 
 
 def _bar(axes: Axes, bar: Bar, place: float) -> None:
@@ -83,9 +81,7 @@ def _bar(axes: Axes, bar: Bar, place: float) -> None:
                 place, part, left=left, height=0.74, color=fill, hatch=hatch, edgecolor=style.PAPER, linewidth=0.6
             )
             left += part
-    axes.annotate(
-        number(bar.total), (left, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11
-    )
+    axes.annotate(number(bar.total), (left, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
 
 
 def _patch(i: int, name: str) -> Patch:

@@ -7,13 +7,14 @@ from typing import Literal
 
 from bench.report.figures import number
 
-Mark = Literal["client-bound", "unstable", "invalid"]
+Mark = Literal["client-bound", "unstable", "undecided", "invalid"]
 Scale = Literal["linear", "log", "percentile"]
 
-MARK_LETTERS: dict[Mark, str] = {"client-bound": "c", "unstable": "u", "invalid": "!"}
+MARK_LETTERS: dict[Mark, str] = {"client-bound": "c", "unstable": "u", "undecided": "?", "invalid": "!"}
 MARK_WORDS: dict[Mark, str] = {
     "client-bound": "the client was the limit",
     "unstable": "the last windows differ by more than 10 %",
+    "undecided": "too few requests to tell by MLPerf's test",
     "invalid": "errors, a restart or a compile; it cannot win",
 }
 
@@ -155,7 +156,9 @@ def _line_table(chart: LineChart) -> Table:
     for panel in chart.panels:
         for series in panel.series:
             for spot in series.spots:
-                interval = "-" if spot.low is None or spot.high is None else f"{number(spot.low)} to {number(spot.high)}"
+                interval = (
+                    "-" if spot.low is None or spot.high is None else f"{number(spot.low)} to {number(spot.high)}"
+                )
                 rows.append(
                     (
                         *((panel.title,) if panels else ()),
@@ -191,7 +194,7 @@ def percentile_text(percentile: float) -> str:
 
 def _bar_table(chart: BarChart) -> Table:
     titled = any(group.title for group in chart.groups)
-    heads = (*(("group",) if titled else ()), "bar", *chart.parts, "all")
+    heads = (*(("",) if titled else ()), "backend", *chart.parts, f"all, {chart.x_label}")
     rows = [
         (
             *((group.title,) if titled else ()),

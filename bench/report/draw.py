@@ -10,11 +10,12 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.report import style
 from bench.report.bars import bar_height, draw_bars
 from bench.report.charts import BarChart, Chart, LineChart
-from bench.report.lines import draw_panel, legend_columns, legend_handles, legend_height, line_height
+from bench.report.lines import by_rows, draw_panel, legend_columns, legend_handles, legend_height, line_height
 
 WIDE, NARROW = 920, 358
 """Widths in CSS pixels: of a page's column, and of a phone of 390 pixels without its margins."""
@@ -22,7 +23,7 @@ WIDE, NARROW = 920, 358
 UNIT = 72
 """Points to an inch, so that one SVG unit is one CSS pixel."""
 
-RC: dict[str, Any] = {
+RC: Any = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and zoomed
     "svg.hashsalt": "bakeoff",  # the same chart gives the same file
     "font.family": "DejaVu Sans",  # wider than what browsers show, so nothing that fits here overlaps there
@@ -47,19 +48,22 @@ def svg(chart: Chart, width: int, order: list[str]) -> str:
     """Return the chart as an SVG document, `width` CSS pixels wide; `order` has all backends of the report."""
     wide = width > 600
     with matplotlib.rc_context(RC):
-        figure = Figure(layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        figure = Figure(layout=layout)
         FigureCanvasSVG(figure)
         if isinstance(chart, BarChart):
             figure.set_size_inches(width / UNIT, bar_height(chart, wide) / UNIT)
             draw_bars(figure, chart, wide=wide)
         else:
-            _lines(figure, chart, width, order, wide)
+            _lines(figure, layout, chart, width, order, wide)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return out.getvalue()
 
 
-def _lines(figure: Figure, chart: LineChart, width: int, order: list[str], wide: bool) -> None:
+def _lines(
+    figure: Figure, layout: ConstrainedLayoutEngine, chart: LineChart, width: int, order: list[str], wide: bool
+) -> None:
     legend = legend_height([chart], wide)
     height = line_height(chart, wide) + legend
     figure.set_size_inches(width / UNIT, height / UNIT)
@@ -68,7 +72,7 @@ def _lines(figure: Figure, chart: LineChart, width: int, order: list[str], wide:
     for i, (panel, each) in enumerate(zip(chart.panels, axes, strict=True)):
         draw_panel(each, chart, panel, order, gid=f"points-{i}", head=panel.title, wide=wide, first=i == 0)
     _legend(figure, [chart], order, top=height - 4, height=height, wide=wide)
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - legend / height))  # type: ignore[union-attr]
+    layout.set(rect=(0, 0, 1, 1 - legend / height))
 
 
 def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -> None:
@@ -78,7 +82,8 @@ def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -
         OSError: the file cannot be written.
     """
     with matplotlib.rc_context(RC | {"figure.facecolor": style.PAPER}):
-        figure = Figure(layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        figure = Figure(layout=layout)
         FigureCanvasAgg(figure)
         words = textwrap.wrap(title, 88)
         legend, head = legend_height(charts, wide=True), 22.0 * len(words) + 14
@@ -101,9 +106,7 @@ def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -
             8 / WIDE, 1 - 10 / height, "\n".join(words), va="top", fontsize=14, fontweight="bold", linespacing=1.2
         )
         _legend(figure, charts, order, top=height - head, height=height, wide=True)
-        figure.get_layout_engine().set(  # type: ignore[union-attr]
-            rect=(0, 0, 1, 1 - (legend + head) / height), w_pad=8 / UNIT, h_pad=8 / UNIT
-        )
+        layout.set(rect=(0, 0, 1, 1 - (legend + head) / height), w_pad=8 / UNIT, h_pad=8 / UNIT)
         figure.savefig(file, dpi=2 * UNIT)
 
 
@@ -111,7 +114,7 @@ def _legend(
     figure: Figure, charts: Sequence[LineChart], order: list[str], *, top: float, height: float, wide: bool
 ) -> None:
     legend = figure.legend(
-        handles=legend_handles(charts, order),
+        handles=by_rows(legend_handles(charts, order), legend_columns(wide)),
         loc="upper left",
         bbox_to_anchor=(0, top / height),
         ncols=legend_columns(wide),
@@ -122,4 +125,3 @@ def _legend(
         borderaxespad=0.1,
     )
     legend.set_in_layout(False)
-

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.report import style
 
@@ -15,7 +15,7 @@ _FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
 _OPENING = re.compile(r"<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
 
 
-def inline(svg: str, prefix: str, label: str, values: dict[str, Sequence[str]]) -> str:
+def inline(svg: str, prefix: str, label: str, values: Mapping[str, Sequence[str]]) -> str:
     """Return `svg` as it can stand in a page.
 
     Args:
@@ -46,5 +46,7 @@ def _with_titles(svg: str, gid: str, texts: Sequence[str]) -> str:
         return svg
     end = svg.find("</g>", svg.find("<use", start))
     part, left = svg[start:end], iter(texts)
-    titled = re.sub(r"(<use [^>]*?)/>", lambda found: f"{found[1]}><title>{html.escape(next(left))}</title></use>", part)
+    titled = re.sub(
+        r"(<use [^>]*?)/>", lambda found: f"{found[1]}><title>{html.escape(next(left))}</title></use>", part
+    )
     return svg[:start] + titled + svg[end:]

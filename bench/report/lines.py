@@ -37,6 +37,12 @@ def legend_handles(charts: Sequence[LineChart], order: list[str]) -> list[Line2D
     return [Line2D([], [], label=name, **_looks(series, order)) for name, series in _by_name(charts).items()]
 
 
+def by_rows(handles: list[Line2D], columns: int) -> list[Line2D]:
+    """Return the handles in the order in which matplotlib, which fills columns first, shows them row by row."""
+    columns = min(columns, len(handles))
+    return [handles[i] for column in range(columns) for i in range(column, len(handles), columns)]
+
+
 def _by_name(charts: Sequence[LineChart]) -> dict[str, Series]:
     return {series.name: series for chart in charts for panel in chart.panels for series in panel.series}
 

@@ -22,6 +22,9 @@ BACKENDS = {
     "onnx": Look("#0072b2", "#56b4e9", "s"),
     "tensorrt": Look("#007a5a", "#2ec9a0", "^"),
 }
+CLIENT = "client alone"
+"""The name of the client's own limit, measured against a server that computes nothing."""
+_CLIENT = Look("#6b737c", "#a0a8b2", "x")
 OTHERS = (Look("#aa4a86", "#e39ac7", "D"), Look("#8a6d00", "#f0e442", "v"), Look("#5f5f5f", "#b5b5b5", "P"))
 """For backends of other names, in the order in which they appear."""
 
@@ -43,6 +46,8 @@ BOUND, BOUND_DARK = "#b3261e", "#ff8a80"
 
 def look(backend: str, order: list[str]) -> Look:
     """Return how `backend` is drawn; `order` has all backends of the report."""
+    if backend == CLIENT:
+        return _CLIENT
     if backend in BACKENDS:
         return BACKENDS[backend]
     others = [name for name in order if name not in BACKENDS]
@@ -53,6 +58,7 @@ def variables() -> dict[str, tuple[str, str, str]]:
     """Return the CSS variables: by the light colour, the variable's name, the light colour and the dark one."""
     pairs = {
         **{f"backend-{name}": (each.light, each.dark) for name, each in BACKENDS.items()},
+        "client": (_CLIENT.light, _CLIENT.dark),
         **{f"other-{i}": (each.light, each.dark) for i, each in enumerate(OTHERS)},
         **{f"part-{i}": pair for i, pair in enumerate(zip(PARTS, PARTS_DARK, strict=True))},
         "ink": (INK, INK_DARK),
