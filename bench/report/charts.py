@@ -63,6 +63,11 @@ class Panel:
     title: str
     series: tuple[Series, ...]
 
+    @property
+    def spots(self) -> list[Spot]:
+        """Every point."""
+        return [spot for series in self.series for spot in series.spots]
+
 
 @dataclass(frozen=True)
 class LineChart:
@@ -90,7 +95,7 @@ class LineChart:
     @property
     def spots(self) -> list[Spot]:
         """Every point of every panel."""
-        return [spot for panel in self.panels for series in panel.series for spot in series.spots]
+        return [spot for panel in self.panels for spot in panel.spots]
 
     @property
     def marks(self) -> list[Mark]:

@@ -140,7 +140,7 @@ def _side_by_side(runs: Sequence[Run], shared: Sequence[tuple[Scenario, str]]) -
             cells.append(words)
             if outcome_:
                 tally[run.letter][outcome_] += 1
-        figures = [figure(_figure(run, scenario, name)) for run in runs]
+        figures = [figure(_figure(run, scenario, name)).replace(" (", "\n(") for run in runs]
         rows.append([scenario.title, name, UNITS[scenario.kind], *figures, *cells])
     heads = [
         "scenario",
@@ -164,9 +164,9 @@ def _against(first: Figure | None, other: Figure | None, scenario: Scenario) -> 
     lower_is_better = scenario.metric == "p50_ms"
     times = first.value / other.value if lower_is_better else other.value / first.value
     if None in (first.low, first.high, other.low, other.high):
-        return "alike", f"{times:.2f}x, too few rounds to tell"
+        return "alike", f"{times:.2f}x\ntoo few rounds to tell"
     if (first.low or 0) <= (other.high or 0) and (other.low or 0) <= (first.high or 0):
-        return "alike", f"{times:.2f}x, no clear difference"
+        return "alike", f"{times:.2f}x\nno clear difference"
     return ("better", f"**{times:.2f}x**") if times > 1 else ("worse", f"**{times:.2f}x**")
 
 

@@ -26,7 +26,16 @@ def _sections(result: Result) -> list[Section]:
     key = key_scenarios(result.scenarios)
     return [
         Section("By goal", tables=_kept(tables.goals(result), tables.costs(result))),
-        Section("Results", _results(result), (tables.outcomes(result, key),)),
+        Section(
+            "Results",
+            _results(result),
+            _kept(
+                *(
+                    tables.outcomes(result, [s for s in key if s.transport == each], f"Over {words}")
+                    for each, words in (("http", "HTTP"), ("grpc", "gRPC"))
+                )
+            ),
+        ),
         Section(
             "Latency against load",
             charts=_kept(curves.latency_by_rate(result), curves.latency_by_concurrency(result)),
@@ -45,7 +54,7 @@ def _sections(result: Result) -> list[Section]:
             ),
             _kept(latencies.latency_percentiles(result)),
         ),
-        Section("Where the time goes", charts=_kept(costs.time_split(result))),
+        Section("Where the time goes", charts=tuple(costs.time_splits(result))),
         Section("Start-up", charts=_kept(costs.startup(result))),
         Section(
             "Hardware",
@@ -64,7 +73,7 @@ def _sections(result: Result) -> list[Section]:
             "Backends", "Settings as read back from each server.", _kept(tables.served(result), tables.skipped(result))
         ),
         Section("Every point", "", (tables.latencies(result),), page_only=True, folded=True),
-        Section("Every verdict", "", (tables.outcomes(result),), page_only=True, folded=True),
+        Section("Every verdict", "", _kept(tables.outcomes(result)), page_only=True, folded=True),
         Section("Conditions", "", (conditions.conditions(result),)),
         Section("Method", conditions.method(result)),
         Section("Limits", conditions.limits(result)),

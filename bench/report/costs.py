@@ -7,35 +7,40 @@ from bench.result import Result
 from bench.scenarios import Kind
 
 SPLIT_PARTS = ("queue", "input", "compute", "output", "rest of the server", "network and client")
-_SPLIT_KINDS: tuple[Kind, ...] = ("single", "concurrency", "wan")
+
+_SPLITS: tuple[tuple[Kind, str], ...] = (
+    ("single", "one in flight"),
+    ("concurrency", "most in flight"),
+    ("wan", "distant client"),
+)
+_SPLIT_CAPTION = (
+    "Means by each server's own statistics: waiting for the model, taking the input (and decoding it, where one model "
+    "does both), running the model, giving the output, what the server does not assign to these; then what the client "
+    "saw on top of that. An ensemble's parts are the sums over its models."
+)
 
 
-def time_split(result: Result) -> BarChart | None:
-    """Return the mean time of a request by where it went, alone and under the heaviest loads."""
-    shown = [scenario for scenario in key_scenarios(result.scenarios) if scenario.kind in _SPLIT_KINDS]
-    groups = []
-    for title in dict.fromkeys(scenario.title.removesuffix(", gRPC") for scenario in shown):
-        bars = tuple(
-            Bar(series_name(point.backend, point.scenario.transport), point.backend, parts)
-            for point in result.summary.points
-            if point.scenario in shown
-            and point.scenario.title.removesuffix(", gRPC") == title
-            and (parts := split_parts(point))
-        )
-        if bars:
-            groups.append(BarGroup(title, bars))
-    if not groups:
-        return None
-    return BarChart(
-        "time-split",
-        "Where a request's time goes",
-        "Means by each server's own statistics: waiting for the model, taking the input (and decoding it, where one model "
-        "does both), running the model, giving the output, what the server does not assign to these; then what the "
-        "client saw on top of that. An ensemble's parts are the sums over its models.",
-        "ms per request",
-        SPLIT_PARTS,
-        tuple(groups),
-    )
+def time_splits(result: Result) -> list[BarChart]:
+    """Return the mean time of a request by where it went, a chart for each kind of load."""
+    found: list[BarChart] = []
+    for kind, words in _SPLITS:
+        shown = [scenario for scenario in key_scenarios(result.scenarios) if scenario.kind == kind]
+        groups = []
+        for title in dict.fromkeys(scenario.title.removesuffix(", gRPC") for scenario in shown):
+            bars = tuple(
+                Bar(series_name(point.backend, point.scenario.transport), point.backend, parts)
+                for point in result.summary.points
+                if point.scenario in shown
+                and point.scenario.title.removesuffix(", gRPC") == title
+                and (parts := split_parts(point))
+            )
+            if bars:
+                groups.append(BarGroup(title, bars))
+        if groups:
+            caption = "" if found else _SPLIT_CAPTION
+            title = f"Where a request's time goes, {words}"
+            found.append(BarChart(f"time-{kind}", title, caption, "ms per request", SPLIT_PARTS, tuple(groups)))
+    return found
 
 
 def split_parts(point: Point) -> tuple[float, ...] | None:
@@ -54,32 +59,30 @@ def startup(result: Result) -> BarChart | None:
         target.name: target.timings_s for target in result.backends
     }
     steps = list(dict.fromkeys(step for each in timings.values() for step, seconds in each.items() if seconds))
-    measured = ((each.backend, each.cold_s, each.warm_s) for each in result.startup)
-    starts = [(name, cold, warm) for name, cold, warm in measured if cold is not None or warm is not None]
-    parts = (*steps, *(("not split",) if starts else ()))
+    measured: dict[str, list[tuple[str, float | None]]] = {
+        "cold: nothing kept": [(each.backend, each.cold_s) for each in result.startup],
+        "warm: with what the first start left": [(each.backend, each.warm_s) for each in result.startup],
+    }
+    starts = {title: [(n, s) for n, s in each if s is not None] for title, each in measured.items()}
+    more = any(starts.values())
     groups = []
     if steps:
-        bars = (
-            Bar(name, name, _seconds(each, steps, bool(starts))) for name, each in timings.items() if any(each.values())
-        )
+        bars = (Bar(name, name, _by_step(each, steps, more)) for name, each in timings.items() if any(each.values()))
         groups.append(BarGroup("this run's stack, by step", tuple(bars)))
-    for title, column in (("cold: nothing kept", 1), ("warm: with what the first start left", 2)):
-        bars = (
-            Bar(each[0], each[0], (*[None] * len(steps), each[column])) for each in starts if each[column] is not None
-        )
-        if found := tuple(bars):
-            groups.append(BarGroup(title, found))
+    for title, each in starts.items():
+        if each:
+            groups.append(BarGroup(title, tuple(Bar(n, n, (*[None] * len(steps), s)) for n, s in each)))
     if not groups:
         return None
     return BarChart(
         "startup",
         "Seconds to ready",
         "From a process's start until its answers were checked. Compiling, if any, happens here and never in a latency.",
-        "s",
-        parts,
+        "seconds",
+        (*steps, *(("not split",) if more else ())),
         tuple(groups),
     )
 
 
-def _seconds(timings: dict[str, float], steps: list[str], more: bool) -> tuple[float | None, ...]:
+def _by_step(timings: dict[str, float], steps: list[str], more: bool) -> tuple[float | None, ...]:
     return (*(timings.get(step) for step in steps), *((None,) if more else ()))

@@ -9,11 +9,12 @@ from bench.report.charts import Chart
 
 @dataclass(frozen=True)
 class Table:
-    """Cells in Markdown; columns from `right` on hold numbers."""
+    """Cells in Markdown, a line break where there may be one; columns from `right` on hold numbers."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: int | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)

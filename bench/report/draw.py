@@ -1,6 +1,7 @@
 """Draws charts with matplotlib: SVG for a page, wide and for a phone, and PNG."""
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,15 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from bench.report import style
 from bench.report.bars import bar_height, draw_bars
 from bench.report.charts import BarChart, Chart, LineChart
-from bench.report.lines import by_rows, draw_panel, legend_columns, legend_handles, legend_height, line_height
+from bench.report.lines import (
+    PANEL_COLUMNS,
+    by_rows,
+    draw_panel,
+    legend_columns,
+    legend_handles,
+    legend_height,
+    line_height,
+)
 
 WIDE, NARROW = 920, 358
 """Widths in CSS pixels: of a page's column, and of a phone of 390 pixels without its margins."""
@@ -67,10 +76,13 @@ def _lines(
     legend = legend_height([chart], wide)
     height = line_height(chart, wide) + legend
     figure.set_size_inches(width / UNIT, height / UNIT)
-    count = len(chart.panels)
-    axes = figure.subplots(*((1, count) if wide else (count, 1)), squeeze=False, sharey=wide).flatten()
-    for i, (panel, each) in enumerate(zip(chart.panels, axes, strict=True)):
-        draw_panel(each, chart, panel, order, gid=f"points-{i}", head=panel.title, wide=wide, first=i == 0)
+    columns = min(PANEL_COLUMNS, len(chart.panels)) if wide else 1
+    rows = math.ceil(len(chart.panels) / columns)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=wide).flatten()
+    for i, (panel, each) in enumerate(zip(chart.panels, axes, strict=False)):
+        draw_panel(each, chart, panel, order, gid=f"points-{i}", head=panel.title, wide=wide, first=i % columns == 0)
+    for empty in axes[len(chart.panels) :]:
+        empty.set_axis_off()
     _legend(figure, [chart], order, top=height - 4, height=height, wide=wide)
     layout.set(rect=(0, 0, 1, 1 - legend / height))
 

@@ -11,6 +11,8 @@ _META = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _ID = re.compile(r'(\bid=")([^"]+)"')
 _REFERENCE = re.compile(r'(url\(#|xlink:href="#)([^)"]+)')
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+_DIGITS = re.compile(r"(\.\d\d)\d+")
+_TAG = re.compile(r"<[^>]+>")
 _FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
 _OPENING = re.compile(r"<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
 
@@ -31,7 +33,7 @@ def inline(svg: str, prefix: str, label: str, values: Mapping[str, Sequence[str]
     text = _REFERENCE.sub(rf"\g<1>{prefix}-\g<2>", text)
     variables = style.variables()
     text = _COLOUR.sub(lambda found: _variable(found.group().lower(), variables), text)
-    text = _FAMILY.sub("", text)
+    text = _TAG.sub(lambda found: _DIGITS.sub(r"\1", found.group()), _FAMILY.sub("", text))
     opening = f'<svg role="img" aria-label="{html.escape(label)}" viewBox="\\1">'
     return re.sub(r"\s*\n\s*", "\n", _OPENING.sub(opening, text, count=1))
 

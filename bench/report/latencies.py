@@ -15,7 +15,7 @@ _PANELS: tuple[tuple[Kind, str], ...] = (("single", "one in flight"), ("server",
 
 def latency_percentiles(result: Result) -> LineChart | None:
     """Return latency against percentile; a percentile is left out where fewer than one request is above it."""
-    panels = []
+    panels: list[Panel] = []
     for kind, words in _PANELS:
         for title in dict.fromkeys(point.scenario.title.partition(", ")[2] for point in _of(result, kind)):
             name = title.removesuffix(", gRPC")

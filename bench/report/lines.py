@@ -1,7 +1,7 @@
 """Draws one panel of a line chart into matplotlib's axes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,16 @@ from bench.report import style
 from bench.report.charts import MARK_LETTERS, LineChart, Panel, Series, Spot, percentile_text
 from bench.report.figures import number
 
+PANEL_COLUMNS = 2
+"""Panels side by side on a wide page; on a phone they stand below each other."""
+
 _NINES = 1e-6
 """The percentile axis ends at six nines: a whole run has fewer requests than that could tell apart."""
 
 
 def line_height(chart: LineChart, wide: bool) -> float:
     """Return the height of a chart without its legend, in CSS pixels."""
-    return 310 if wide else 270 * len(chart.panels)
+    return 310 * math.ceil(len(chart.panels) / PANEL_COLUMNS) if wide else 270 * len(chart.panels)
 
 
 def legend_columns(wide: bool) -> int:
@@ -68,7 +71,7 @@ def draw_panel(
     axes.tick_params(length=3)
     for i, series in enumerate(panel.series):
         _series(axes, series, order, f"{gid}-{i}")
-    _scales(axes, chart, wide)
+    _scales(axes, chart, chart.spots if wide else panel.spots, wide)
     if chart.y_line:
         _bound(axes, *chart.y_line, named=first or not wide)
     axes.set_title(head, loc="left", fontsize=11.5, fontweight="bold", pad=20)
@@ -128,9 +131,9 @@ def _mark(axes: Axes, spot: Spot) -> None:
     )
 
 
-def _scales(axes: Axes, chart: LineChart, wide: bool) -> None:
-    xs = [spot.x for spot in chart.spots]
-    ys = [end for spot in chart.spots for end in (spot.y, spot.low, spot.high) if end is not None]
+def _scales(axes: Axes, chart: LineChart, spots: list[Spot], wide: bool) -> None:
+    xs = [spot.x for spot in spots]
+    ys = [end for spot in spots for end in (spot.y, spot.low, spot.high) if end is not None]
     _scale(axes, "x", chart.x_scale, xs, chart.x_ticks, 8 if wide else 7)
     _scale(axes, "y", chart.y_scale, ys, (), 6)
     if chart.y_scale == "linear":
@@ -142,7 +145,7 @@ def _scales(axes: Axes, chart: LineChart, wide: bool) -> None:
 def _scale(axes: Axes, side: str, scale: str, values: list[float], ticks: tuple[float, ...], most: int) -> None:
     axis = axes.xaxis if side == "x" else axes.yaxis
     set_scale = axes.set_xscale if side == "x" else axes.set_yscale
-    text = tick_text
+    text: Callable[[float], str] = tick_text
     if scale == "percentile":
         set_scale("function", functions=(_nines, lambda nines: 100 * (1 - 10.0**-nines)))
         text = percentile_text

@@ -38,4 +38,5 @@ def table(table: Table) -> str:
         return "| " + " | ".join(padded) + " |"
 
     rule = ["-" * (width - 1) + ":" if numeric(i) else "-" * width for i, width in enumerate(widths)]
-    return "\n".join([line(cells[0]), "| " + " | ".join(rule) + " |", *(line(row) for row in cells[1:])])
+    head = [f"{table.title}:\n"] if table.title else []
+    return "\n".join([*head, line(cells[0]), "| " + " | ".join(rule) + " |", *(line(row) for row in cells[1:])])

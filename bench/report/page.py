@@ -11,6 +11,9 @@ from bench.report.draw import NARROW, WIDE, svg
 from bench.report.figures import number
 from bench.report.inline import inline
 
+LONG = 44
+"""Characters from which on a line of a cell may break."""
+
 _BLOCKS = MarkdownIt("commonmark", {"html": False})  # an error message that holds HTML is shown, not obeyed
 _WORDS = MarkdownIt("commonmark", {"html": False, "breaks": True})
 _TEMPLATES = Environment(
@@ -22,6 +25,9 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters["blocks"] = lambda text: Markup(_BLOCKS.render(text))  # noqa: S704 -- escaped by the renderer
 _TEMPLATES.filters["words"] = lambda text: Markup(_WORDS.renderInline(text))  # noqa: S704
+
+
+_TEMPLATES.tests["long"] = lambda cell: max(map(len, cell.split("\n"))) > LONG
 
 
 def render(document: Document) -> str:

@@ -1,5 +1,7 @@
 """The tables of a report."""
 
+from collections.abc import Sequence
+
 from bench.parity import Parity
 from bench.points import Point, ServerLoad
 from bench.report.document import Table, plain
@@ -22,18 +24,24 @@ def goals(result: Result) -> Table | None:
     return Table(["goal", "take", "why"], rows)
 
 
-def outcomes(result: Result, scenarios: list[Scenario] | None = None) -> Table:
-    """Return figures, winner and margin by scenario; of all scenarios where none are given."""
-    several = len(result.measured) > 1
-    points = {(point.scenario.name, point.backend): point for point in result.summary.points}
-    rows = []
-    for verdict in result.summary.verdicts:
-        scenario = verdict.scenario
-        if scenarios is not None and scenario not in scenarios:
-            continue
-        cells = [_decisive(points.get((scenario.name, name)), verdict) for name in result.measured]
-        rows.append([scenario.title, UNITS[scenario.kind], *cells, *([_outcome(verdict)] if several else [])])
-    return Table(["scenario", "figure", *result.measured, *(["winner and margin"] if several else [])], rows)
+def outcomes(result: Result, scenarios: Sequence[Scenario] | None = None, title: str = "") -> Table | None:
+    """Return figures, winner and margin by scenario; of all where none are given. None where there are none."""
+    points = {(point.scenario, point.backend): point for point in result.summary.points}
+    verdicts = [each for each in result.summary.verdicts if scenarios is None or each.scenario in scenarios]
+    names = [name for name in result.measured if any((each.scenario, name) in points for each in verdicts)]
+    if not names:
+        return None
+    several = len(names) > 1
+    rows = [
+        [
+            verdict.scenario.title,
+            UNITS[verdict.scenario.kind],
+            *(_decisive(points.get((verdict.scenario, name)), verdict) for name in names),
+            *([_outcome(verdict)] if several else []),
+        ]
+        for verdict in verdicts
+    ]
+    return Table(["scenario", "figure", *names, *(["winner and margin"] if several else [])], rows, title=title)
 
 
 def _decisive(point: Point | None, verdict: Verdict) -> str:
@@ -86,7 +94,16 @@ def estimates(result: Result) -> Table | None:
             for each in (point.p90_estimate, point.p99_estimate)
         ]
         rows.append([point.scenario.title, point.backend, f"{point.requests:,}", *cells])
-    return Table(["scenario", "backend", "requests", "p90 at most", "p99 at most"], rows, right=2) if rows else None
+    return (
+        Table(
+            ["scenario", "backend", "requests", "p90 at most", "p99 at most"],
+            rows,
+            2,
+            "MLPerf's estimates, with 99 % confidence",
+        )
+        if rows
+        else None
+    )
 
 
 def server_rates(result: Result) -> Table | None:
@@ -156,17 +173,16 @@ def served(result: Result) -> Table:
                 target.name,
                 target.server or "-",
                 plain(target.reason or start or target.state),
-                *(
-                    "-" if value is None else f"{value:,}" if isinstance(value, int) else value
-                    for value in (
-                        told and told.precision,
-                        told and told.max_batch_size,
-                        told and told.batch_delay_us,
-                    )
-                ),
+                told.precision or "-" if told else "-",
+                _whole(told.max_batch_size if told else None),
+                _whole(told.batch_delay_us if told else None),
             ]
         )
     return Table(["backend", "server", "state", "precision", "largest batch", "batching delay, us"], rows)
+
+
+def _whole(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def skipped(result: Result) -> Table | None:
