@@ -103,7 +103,7 @@ def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -
         height = sum(heights) + legend + head
         figure.set_size_inches(WIDE / UNIT, height / UNIT)
         axes = figure.subplots(
-            len(charts), max(len(chart.panels) for chart in charts), squeeze=False, height_ratios=heights
+            len(charts), max(len(chart.panels) for chart in charts), squeeze=False, sharey="row", height_ratios=heights
         )
         for chart, row in zip(charts, axes, strict=True):
             for i, each in enumerate(row):
@@ -112,8 +112,6 @@ def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -
                     continue
                 name = f"{chart.title}: {chart.panels[i].title}" if chart.panels[i].title else chart.title
                 draw_panel(each, chart, chart.panels[i], order, gid="points", head=name, wide=True, first=i == 0)
-                if i:
-                    each.sharey(row[0])
         figure.text(
             8 / WIDE, 1 - 10 / height, "\n".join(words), va="top", fontsize=14, fontweight="bold", linespacing=1.2
         )
@@ -126,10 +124,10 @@ def _legend(
     figure: Figure, charts: Sequence[LineChart], order: list[str], *, top: float, height: float, wide: bool
 ) -> None:
     legend = figure.legend(
-        handles=by_rows(legend_handles(charts, order), legend_columns(wide)),
+        handles=by_rows(legend_handles(charts, order), legend_columns(charts, wide)),
         loc="upper left",
         bbox_to_anchor=(0, top / height),
-        ncols=legend_columns(wide),
+        ncols=legend_columns(charts, wide),
         frameon=False,
         fontsize=11,
         handlelength=2.4,

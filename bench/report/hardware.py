@@ -22,7 +22,7 @@ HEADS = (
     "GPU memory, MiB",
     "power, W",
     "J per image",
-    "SM clock, MHz",
+    "clock, MHz",
     "hottest, C",
     "throttled",
 )

@@ -25,14 +25,15 @@ def line_height(chart: LineChart, wide: bool) -> float:
     return 310 * math.ceil(len(chart.panels) / PANEL_COLUMNS) if wide else 270 * len(chart.panels)
 
 
-def legend_columns(wide: bool) -> int:
-    """Return how many names of a legend stand side by side."""
-    return 5 if wide else 2
+def legend_columns(charts: Sequence[LineChart], wide: bool) -> int:
+    """Return how many names of the legend stand side by side, in rows of like length."""
+    names, most = len(_by_name(charts)), 5 if wide else 2
+    return math.ceil(names / math.ceil(names / most))
 
 
 def legend_height(charts: Sequence[LineChart], wide: bool) -> float:
     """Return the height of the legend, in CSS pixels."""
-    return 8 + 18 * math.ceil(len(_by_name(charts)) / legend_columns(wide))
+    return 8 + 18 * math.ceil(len(_by_name(charts)) / legend_columns(charts, wide))
 
 
 def legend_handles(charts: Sequence[LineChart], order: list[str]) -> list[Line2D]:

@@ -14,8 +14,18 @@ from bench.report.inline import inline
 LONG = 44
 """Characters from which on a line of a cell may break."""
 
+NAME = 14
+"""Characters from which on a row's name may break, and is given room."""
+
 _BLOCKS = MarkdownIt("commonmark", {"html": False})  # an error message that holds HTML is shown, not obeyed
 _WORDS = MarkdownIt("commonmark", {"html": False, "breaks": True})
+
+
+def _bound(text: str) -> str:
+    """Keep a percent sign on the line of its number."""
+    return text.replace(" %", "\u00a0%")
+
+
 _TEMPLATES = Environment(
     loader=PackageLoader("bench.report"),
     autoescape=True,
@@ -23,11 +33,12 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters["blocks"] = lambda text: Markup(_BLOCKS.render(text))  # noqa: S704 -- escaped by the renderer
-_TEMPLATES.filters["words"] = lambda text: Markup(_WORDS.renderInline(text))  # noqa: S704
+_TEMPLATES.filters["blocks"] = lambda text: Markup(_BLOCKS.render(_bound(text)))  # noqa: S704 -- escaped by the renderer
+_TEMPLATES.filters["words"] = lambda text: Markup(_WORDS.renderInline(_bound(text)))  # noqa: S704
 
 
 _TEMPLATES.tests["long"] = lambda cell: max(map(len, cell.split("\n"))) > LONG
+_TEMPLATES.tests["name"] = lambda cell: len(cell) > NAME
 
 
 def render(document: Document) -> str:
