@@ -53,7 +53,7 @@ def reachable(told: str, asked: str, ports: Mapping[int, tuple[str, int]]) -> st
     """
     parts = urlsplit(told)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
-    if port in ports:
+    if port is not None and port in ports:
         return urlunsplit(parts._replace(netloc=_netloc(*ports[port])))
     host = urlsplit(asked).hostname
     if parts.hostname not in LOOPBACK or host is None or host in LOOPBACK:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import Field
 
 from bench.addresses import LOOPBACK, Addresses
 from bench.client.endpoint import Endpoint
@@ -38,8 +39,8 @@ class Target(Record):
     grpc_url: str | None = None
     server: str | None = None
     elapsed_s: float | None = None
-    timings_s: dict[str, float] = {}
-    parity_bounds: dict[Input, float] = {}
+    timings_s: dict[str, float] = Field(default_factory=dict)
+    parity_bounds: dict[Input, float] = Field(default_factory=dict)
 
     @property
     def ready(self) -> bool:

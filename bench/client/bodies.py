@@ -63,7 +63,9 @@ def make_body(kind: Input, transport: Transport, photos: Sequence[Photo]) -> Bod
         starts = np.cumsum([0, *(4 + len(data) for data, _ in files[:-1])]) + 4  # each follows its length in 4 bytes
         offsets = np.array([start + at for start, (_, at) in zip(starts, files, strict=True)])[:, None] + np.arange(8)
     infer_input.set_data_from_numpy(tensor, binary_data=True)
-    return _http(MODELS[kind], infer_input, offsets) if transport == "http" else _grpc(MODELS[kind], infer_input, offsets)
+    return (
+        _http(MODELS[kind], infer_input, offsets) if transport == "http" else _grpc(MODELS[kind], infer_input, offsets)
+    )
 
 
 def stampable(file: bytes) -> tuple[bytes, int]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, Self
@@ -56,10 +57,14 @@ class Clients:
         """Process ids."""
         return [process.pid for process in self._all if process.pid is not None]
 
-    def apply(self, load: Load) -> Seen:
+    def apply(self, load: Load, at_start: Callable[[], None] = lambda: None) -> Seen:
         """Apply a load and return what the processes saw.
 
         A load of few connections is given to as many processes; the others sleep.
+
+        Args:
+            load: what to send.
+            at_start: called when everything is prepared, right before the load begins.
 
         Raises:
             BenchError: a client process has died, or cannot make its requests.
@@ -71,9 +76,12 @@ class Clients:
             for pipe in pipes:
                 if (answer := pipe.recv()) != "ready":
                     raise BenchError(f"the requests cannot be made: {answer}")
+            at_start()
             start = time.perf_counter() + START_S  # one clock for all processes of a machine (CLOCK_MONOTONIC)
             for pipe in pipes:
                 pipe.send(start)
             return together([pipe.recv() for pipe in pipes])
         except (EOFError, OSError) as error:
-            raise BenchError(f"a client process has ended ({len(pipes)} were at work); is there enough memory?") from error
+            raise BenchError(
+                f"a client process has ended ({len(pipes)} were at work); is there enough memory?"
+            ) from error

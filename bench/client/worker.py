@@ -20,6 +20,8 @@ BODIES_BYTES = 64 * 2**20
 SERIALS = 2**20
 """Serial numbers between those of two connections, more than any sends in a window."""
 
+MOST_CONNECTIONS = 2**10
+
 
 def work(pipe: Pipe, index: int, processes: int, photos: PhotoSet) -> None:
     """Serve the parent until it closes the pipe.
@@ -56,7 +58,7 @@ def _lanes(load: Load, index: int, processes: int, photos: PhotoSet) -> list[Lan
         for turn in range(1, max(2, min(kinds, BODIES_BYTES // len(bodies[0].data)))):
             start = first + turn * load.batch * load.connections
             bodies.append(make_body(load.input, load.transport, photos.rotation(start, load.batch)))
-        lane = Lane(connect(load.endpoint, load.transport), bodies, (load.serial + number) * SERIALS)
+        lane = Lane(connect(load.endpoint, load.transport), bodies, (load.serial * MOST_CONNECTIONS + number) * SERIALS)
         with suppress(Exception):  # a backend that is gone shows as failed requests
             lane.connection.open()
         lanes.append(lane)
