@@ -44,9 +44,25 @@ def relay(connect: Connect, *, delay_s: float = 0.0, first_wait_s: float = 0.0) 
                 with suppress(OSError):
                     await one.wait_closed()
 
+    return kept(join)
+
+
+def kept(handler: Accepted) -> Accepted:
+    """Return a handler whose connections live until they are done, and end quietly with the event loop.
+
+    asyncio refers to tasks weakly. Where both sides have ended one half, only the connections' own tasks refer to each
+    other, and they are collected as garbage in the middle of an answer.
+    """
+    running = set()
+
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.CancelledError):  # the link ends; Python 3.11's streams would log that as an error
-            await join(reader, writer)
+        running.add(task := asyncio.current_task())
+        try:
+            await handler(reader, writer)
+        except asyncio.CancelledError:  # Python 3.11's streams would log it as an error
+            pass
+        finally:
+            running.discard(task)
 
     return accepted
 
