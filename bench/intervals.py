@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from bench.options import MIN_ROUNDS
 from bench.records import Record
+
+MIN_ROUNDS = 5
+"""Fewest complete rounds that a winner may be named from."""
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999

@@ -16,7 +16,7 @@ from bench.goals import Goal
 from bench.machine import Machine
 from bench.parity import Parity
 from bench.records import Record
-from bench.scenarios import Input, Scenario
+from bench.scenarios import Input, Scenario, Transport
 from bench.summary import Summary
 from bench.targets import Target
 from bench.windows import Window
@@ -78,7 +78,7 @@ class NullPoint(Record):
     """What the same client reaches against a server that computes nothing: the client's own limit for one load."""
 
     input: Input
-    transport: str
+    transport: Transport
     batch: int
     in_flight: int
     images_per_s: float

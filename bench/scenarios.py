@@ -46,7 +46,7 @@ class Scenario(Record):
     @property
     def name(self) -> str:
         """Unique short name, such as `batch-encoded-http-b8`, `concurrency-pixels-grpc-c16`, `server-pixels-http`."""
-        parts = [self.kind, self.input, self.transport]
+        parts: list[str] = [self.kind, self.input, self.transport]
         if self.kind in ("batch", "offline"):
             parts.append(f"b{self.batch}")
         if self.kind in ("concurrency", "offline"):

@@ -1,11 +1,10 @@
 """From the rounds' figures to a winner or a tie. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from bench.intervals import Interval, paired_ratio
-from bench.options import MIN_ROUNDS
+from bench.intervals import MIN_ROUNDS, Interval, paired_ratio
 from bench.records import Record
 from bench.scenarios import Scenario
 
@@ -33,7 +32,12 @@ class Verdict(Record):
     reason: str | None
 
 
-def verdict(scenario: Scenario, scores: Mapping[str, Sequence[float]], problems: Mapping[str, str | None]) -> Verdict:
+def verdict(
+    scenario: Scenario,
+    scores: Mapping[str, Sequence[float]],
+    problems: Mapping[str, str | None],
+    client_bound: Collection[str] = (),
+) -> Verdict:
     """Name the winner of a scenario, or a tie.
 
     Args:
@@ -41,6 +45,7 @@ def verdict(scenario: Scenario, scores: Mapping[str, Sequence[float]], problems:
         scores: by backend, a figure of each round of which more is better; paired by position.
         problems: by backend, why it cannot win. Those that can are compared with each other only: an error is a
             failure, however fast, so a backend without errors is ahead of one with errors.
+        client_bound: backends that the client held back: one of them may win, but nobody wins against it.
     """
     sound = {name: values for name, values in scores.items() if not problems.get(name)}
     if not sound:
@@ -51,15 +56,18 @@ def verdict(scenario: Scenario, scores: Mapping[str, Sequence[float]], problems:
         return undecided.model_copy(update={"reason": "nothing to compare with"})
     rounds = len(sound[leader])
     if rounds < MIN_ROUNDS:
-        reason = f"{rounds} complete {'round' if rounds == 1 else 'rounds'}; a winner needs {MIN_ROUNDS}"
-        return undecided.model_copy(update={"reason": reason})
+        few = f"{rounds} complete {'round' if rounds == 1 else 'rounds'}; a winner needs {MIN_ROUNDS}"
+        return undecided.model_copy(update={"reason": few})
     ahead = {name: paired_ratio(sound[leader], values) for name, values in sound.items() if name != leader}
+    held_back = [name for name in ahead if name in client_bound]
+    wins = all(map(excludes_a_tie, ahead.values())) and not held_back
+    reason = f"the client was the limit of {', '.join(held_back)}" if held_back else None
     return Verdict(
         scenario=scenario,
-        winner=leader if all(map(excludes_a_tie, ahead.values())) else None,
+        winner=leader if wins else None,
         leader=leader,
         ahead=ahead,
-        reason=None if ahead else f"{leader} alone was free of problems",
+        reason=reason if ahead else f"{leader} alone was free of problems",
     )
 
 

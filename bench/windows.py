@@ -1,10 +1,9 @@
 """The numbers of one window of the measurement."""
 
-from typing import Any
-
 from bench.records import Record
 from bench.scenarios import Scenario
 from bench.splits import Split
+from bench.telemetry.record import Telemetry
 
 RAW_AT_MOST = 100
 """Requests up to which a window keeps every latency as it was; the histogram is always kept."""
@@ -63,7 +62,7 @@ class Window(Record):
     client_busy: float
     first_photo: int
     split: Split | None = None
-    telemetry: dict[str, Any] | None = None
+    telemetry: Telemetry | None = None
     invalid: str | None = None
 
     @property

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bench.figures import number
 from bench.report import style
 from bench.report.charts import Bar, BarChart
-from bench.report.figures import number
 from bench.report.lines import tick_text
 
 _ROW, _GAP = 1.0, 0.35

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.report.figures import number
+from bench.figures import number
 
 Mark = Literal["client-bound", "unstable", "undecided", "invalid"]
 Scale = Literal["linear", "log", "percentile"]

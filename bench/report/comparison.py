@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.errors import BenchError
+from bench.figures import interval
 from bench.points import Figure, Point
 from bench.report import conditions, curves, outcome
 from bench.report.charts import LineChart, Panel, Series, scale_for
 from bench.report.document import Document, Section, Table, code, count, plain
-from bench.report.figures import figure
 from bench.report.names import UNITS, key_scenarios
 from bench.result import Result
 from bench.scenarios import Scenario
@@ -140,7 +140,7 @@ def _side_by_side(runs: Sequence[Run], shared: Sequence[tuple[Scenario, str]]) -
             cells.append(words)
             if outcome_:
                 tally[run.letter][outcome_] += 1
-        figures = [figure(_figure(run, scenario, name)).replace(" (", "\n(") for run in runs]
+        figures = [interval(_figure(run, scenario, name)).replace(" (", "\n(") for run in runs]
         rows.append([scenario.title, name, UNITS[scenario.kind], *figures, *cells])
     heads = [
         "scenario",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from bench.figures import gigabytes, megabytes, number
 from bench.report.document import Table, code, count, plain
-from bench.report.figures import gigabytes, megabytes, number
 from bench.result import Result
 
 

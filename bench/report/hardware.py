@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from statistics import fmean
-from typing import Any
 
+from bench.figures import number, optional
 from bench.points import Point
 from bench.report.charts import LineChart, Spot
 from bench.report.curves import against
 from bench.report.document import Table
-from bench.report.figures import number, optional
 from bench.report.names import key_scenarios, marks
 from bench.result import Result
 from bench.scenarios import Scenario
+from bench.telemetry.record import GpuTelemetry, Telemetry
 
 HEADS = (
     "scenario",
@@ -31,7 +31,7 @@ HEADS = (
 def table(result: Result) -> Table | None:
     """Return means under the heaviest loads; columns that nobody could fill are left out. None where none is left."""
     rows = [
-        [point.scenario.title, point.backend, *_cells(looks(result, point.scenario, point.backend), point)]
+        [point.scenario.title, point.backend, *_cells(looks(result, point), point)]
         for point in result.summary.points
         if point.scenario in _heaviest(result)
     ]
@@ -64,7 +64,7 @@ def busy_by_concurrency(result: Result) -> LineChart | None:
     """Return the part of the time in which the GPU ran a kernel against requests in flight."""
 
     def busy(point: Point) -> Spot | None:
-        share = _mean(_gpus(looks(result, point.scenario, point.backend)), "utilisation")
+        share = _mean(gpu.utilisation for gpu in _gpus(looks(result, point)))
         return None if share is None else Spot(point.scenario.in_flight or 1, 100 * share)
 
     return against(
@@ -88,57 +88,49 @@ def _heaviest(result: Result) -> list[Scenario]:
     return key
 
 
-def looks(result: Result, scenario: Scenario, backend: str) -> list[dict[str, Any]]:
+def looks(result: Result, point: Point) -> list[Telemetry]:
     """Return the telemetry of a point's windows."""
     return [
         window.telemetry
         for window in result.windows
-        if window.scenario == scenario and window.backend == backend and window.telemetry
+        if window.scenario == point.scenario and window.backend == point.backend and window.telemetry
     ]
 
 
-def _gpus(telemetry: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [gpu for look in telemetry for gpu in look.get("gpus") or ()]
+def _gpus(telemetry: Iterable[Telemetry]) -> list[GpuTelemetry]:
+    return [gpu for look in telemetry for gpu in look.gpus or ()]
 
 
-def _cells(telemetry: list[dict[str, Any]], point: Point) -> list[str]:
-    servers = [
-        each | {"cores": each["cpu_s"] / look["elapsed_s"]}
-        for look in telemetry
-        if look.get("elapsed_s") and (each := (look.get("backends") or {}).get(point.backend))
-    ]
+def _cells(telemetry: list[Telemetry], point: Point) -> list[str]:
+    servers = [(look.elapsed_s, each) for look in telemetry if (each := look.backends.get(point.backend))]
     gpus = _gpus(telemetry)
-    busy = _mean(gpus, "utilisation")
+    busy = _mean(gpu.utilisation for gpu in gpus)
     return [
-        optional(_mean(servers, "cores")),
-        _mebibytes(servers, "resident_bytes"),
+        optional(_mean(each.cpu_s / elapsed for elapsed, each in servers)),
+        _mebibytes(each.resident_bytes for _, each in servers),
         "-" if busy is None else f"{busy:.0%}",
-        _mebibytes(servers, "gpu_memory_bytes"),
-        optional(_mean(gpus, "power_w")),
+        _mebibytes(each.gpu_memory_bytes for _, each in servers),
+        optional(_mean(gpu.power_w for gpu in gpus)),
         optional(point.joules_per_image),
-        optional(_mean(gpus, "sm_clock_mhz")),
-        optional(max(_values(gpus, "temperature_c"), default=None)),
+        optional(_mean(gpu.sm_clock_mhz for gpu in gpus)),
+        optional(max((gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None), default=None)),
         _throttled(gpus),
     ]
 
 
-def _throttled(gpus: list[dict[str, Any]]) -> str:
-    told = [gpu["throttled"] for gpu in gpus if gpu.get("throttled") is not None]
+def _throttled(gpus: Iterable[GpuTelemetry]) -> str:
+    told = [gpu.throttled for gpu in gpus if gpu.throttled is not None]
     if not told:
         return "-"
     reasons = sorted({reason for each in told for reason, share in each.items() if share})
     return ", ".join(f"{reason} {fmean(each.get(reason, 0.0) for each in told):.0%}" for reason in reasons) or "no"
 
 
-def _values(entries: Iterable[dict[str, Any]], field: str) -> list[float]:
-    return [float(value) for entry in entries if (value := entry.get(field)) is not None]
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
-def _mean(entries: Iterable[dict[str, Any]], field: str) -> float | None:
-    values = _values(entries, field)
-    return fmean(values) if values else None
-
-
-def _mebibytes(entries: Iterable[dict[str, Any]], field: str) -> str:
-    values = _values(entries, field)
-    return number(max(values) / 2**20) if values else "-"
+def _mebibytes(values: Iterable[int | None]) -> str:
+    known = [value for value in values if value is not None]
+    return number(max(known) / 2**20) if known else "-"

@@ -1,7 +1,6 @@
 """Latency percentiles, from the points' HDR histograms."""
 
-from hdrh.histogram import HdrHistogram
-
+from bench.histogram import Latencies
 from bench.points import Point
 from bench.report.charts import LineChart, Panel, Series, Spot, scale_for
 from bench.report.names import DASH, series_name
@@ -51,13 +50,12 @@ def latency_percentiles(result: Result) -> LineChart | None:
 
 
 def percentiles(histogram: str) -> tuple[Spot, ...]:
-    """Return the percentiles in milliseconds of an encoded histogram of microseconds."""
-    decoded = HdrHistogram.decode(histogram)
-    requests = decoded.get_total_count()
+    """Return the percentiles in milliseconds of an encoded histogram (`bench.histogram`)."""
+    latencies = Latencies.sum([histogram])
     return tuple(
-        Spot(percentile, decoded.get_value_at_percentile(percentile) / 1e3)
+        Spot(percentile, ms)
         for percentile in PERCENTILES
-        if requests * (100 - percentile) / 100 >= 1
+        if latencies.count * (100 - percentile) / 100 >= 1 and (ms := latencies.percentile_ms(percentile))
     )
 
 

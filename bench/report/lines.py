@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from bench.figures import number
 from bench.report import style
 from bench.report.charts import MARK_LETTERS, LineChart, Panel, Series, Spot, percentile_text
-from bench.report.figures import number
 
 PANEL_COLUMNS = 2
 """Panels side by side on a wide page; on a phone they stand below each other."""

@@ -4,11 +4,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from bench.figures import number
 from bench.report import charts, style
 from bench.report.charts import BarChart, Chart, LineChart
 from bench.report.document import Document
 from bench.report.draw import NARROW, WIDE, svg
-from bench.report.figures import number
 from bench.report.inline import inline
 
 LONG = 44

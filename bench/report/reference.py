@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from bench.figures import number, optional
 from bench.reference import Reference, ReferenceBackend
 from bench.report.charts import Chart, LineChart, Panel, Series, Spot, scale_for
 from bench.report.document import Document, Section, Table
-from bench.report.figures import number, optional
 from bench.scenarios import TITLES
 
 

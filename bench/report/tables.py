@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from bench.figures import interval, number, optional, ratio, relative
 from bench.parity import Parity
 from bench.points import Point, ServerLoad
 from bench.report.document import Table, plain
-from bench.report.figures import figure, number, optional, ratio, relative
 from bench.report.names import UNITS, key_scenarios, marks, verdict_words
 from bench.result import Result
 from bench.scenarios import Scenario
@@ -48,20 +48,22 @@ def _decisive(point: Point | None, verdict: Verdict) -> str:
     if point is None:
         return "-"
     value = point.p50 if point.scenario.metric == "p50_ms" else point.images_per_s
-    text, interval = figure(value).partition(" ")[::2]
+    text, ends = interval(value).partition(" ")[::2]
     if verdict.winner == point.backend:
         text = f"**{text}**"
-    return "\n".join(part for part in (text, interval, ", ".join(marks(point))) if part)
+    return "\n".join(part for part in (text, ends, ", ".join(marks(point))) if part)
 
 
 def _outcome(verdict: Verdict) -> str:
-    ahead = [ratio(value, name) for name, value in verdict.ahead.items()]
-    if verdict.winner:
-        return "\n".join([f"**{verdict.winner}**", *(ahead or [verdict.reason or ""])]).strip()
+    lines = [ratio(value, name) for name, value in verdict.ahead.items()]
+    if verdict.reason:
+        lines.append(plain(verdict.reason))
     words = verdict_words(verdict)
-    return "\n".join(
-        [f"{words}, {verdict.leader} ahead:" if ahead else words, *(ahead or [verdict.reason or ""])]
-    ).strip()
+    if verdict.winner:
+        words = f"**{words}**"
+    elif verdict.ahead:
+        words = f"{words}, {verdict.leader} ahead:"
+    return "\n".join([words, *lines])
 
 
 def latencies(result: Result, scenarios: list[Scenario] | None = None) -> Table:
@@ -73,7 +75,7 @@ def latencies(result: Result, scenarios: list[Scenario] | None = None) -> Table:
             f"{point.requests:,}",
             f"{point.failures:,}",
             *(optional(point.percentiles_ms.get(key)) for key in ("50", "90", "99", "99.9")),
-            figure(point.images_per_s),
+            interval(point.images_per_s),
             ", ".join(marks(point)) or "-",
         ]
         for point in result.summary.points

@@ -1,7 +1,6 @@
 """A synthetic result: made-up backends of known speed, for tests of what is written and drawn. Nothing here was measured."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -17,6 +16,7 @@ from bench.scenarios import INPUTS, Input, Kind, Scenario, Transport
 from bench.splits import Split
 from bench.summary import Summary
 from bench.targets import Target
+from bench.telemetry.record import Telemetry
 from bench.verdicts import Verdict
 from bench.windows import Window
 
@@ -265,31 +265,33 @@ def _point(scenario: Scenario, name: str, base: float, noise: np.random.Generato
 
 def _window(point: Point, number: int, gpu: bool) -> Window:
     assert point.images_per_s is not None
-    telemetry: dict[str, Any] | None = None
+    telemetry = None
     if gpu:
-        telemetry = {
-            "elapsed_s": 2.0,
-            "gpus": [
-                {
-                    "index": 0,
-                    "name": "A synthetic GPU",
-                    "samples": 20,
-                    "utilisation": min(1.0, 0.2 * (point.scenario.in_flight or 1) ** 0.4),
-                    "memory_bytes": 3 * 2**30,
-                    "energy_j": 300.0,
-                    "energy_source": "counter",
-                    "power_w": 150.0,
-                    "sm_clock_mhz": 1980.0,
-                    "sm_clock_min_mhz": 1900.0,
-                    "memory_clock_mhz": 2600.0,
-                    "temperature_c": 51.0,
-                    "throttled": {"SwPowerCap": 0.25} if point.scenario.kind == "offline" else {},
-                }
-            ],
-            "backends": {
-                point.backend: {"processes": 3, "cpu_s": 2.4, "resident_bytes": 2**31, "gpu_memory_bytes": 2**30}
-            },
-        }
+        telemetry = Telemetry.model_validate(
+            {
+                "elapsed_s": 2.0,
+                "gpus": [
+                    {
+                        "index": 0,
+                        "name": "A synthetic GPU",
+                        "samples": 20,
+                        "utilisation": min(1.0, 0.2 * (point.scenario.in_flight or 1) ** 0.4),
+                        "memory_bytes": 3 * 2**30,
+                        "energy_j": 300.0,
+                        "energy_source": "counter",
+                        "power_w": 150.0,
+                        "sm_clock_mhz": 1980.0,
+                        "sm_clock_min_mhz": 1900.0,
+                        "memory_clock_mhz": 2600.0,
+                        "temperature_c": 51.0,
+                        "throttled": {"SwPowerCap": 0.25} if point.scenario.kind == "offline" else {},
+                    }
+                ],
+                "backends": {
+                    point.backend: {"processes": 3, "cpu_s": 2.4, "resident_bytes": 2**31, "gpu_memory_bytes": 2**30}
+                },
+            }
+        )
     return Window(
         round=number,
         scenario=point.scenario,

@@ -16,24 +16,24 @@ def number(value: float) -> str:
     return f"{rounded:,.{max(0, min(digits, 6))}f}"
 
 
-def optional(value: float | None) -> str:
-    """Return a number, or a dash for none."""
-    return "-" if value is None else number(value)
-
-
-def figure(value: Figure | None) -> str:
-    """Return a figure with its interval, `24.1 (23.5 to 24.6)`; without, or a dash, where there is none."""
-    if value is None:
+def interval(figure: Figure | None) -> str:
+    """Return a figure with its interval, without where it has none, or a dash for none."""
+    if figure is None:
         return "-"
-    text = number(value.value)
-    if value.low is None or value.high is None:
-        return text
-    return f"{text} ({number(value.low)} to {number(value.high)})"
+    text = number(figure.value)
+    return (
+        text if figure.low is None or figure.high is None else f"{text} ({number(figure.low)} to {number(figure.high)})"
+    )
 
 
 def ratio(value: Interval, to: str) -> str:
     """Return a ratio to something with its interval, to two decimals: `1.42x pytorch (1.35 to 1.49)`."""
     return f"{value.value:.2f}x {to} ({value.low:.2f} to {value.high:.2f})"
+
+
+def optional(value: float | None) -> str:
+    """Return a number, or a dash for none."""
+    return "-" if value is None else number(value)
 
 
 def relative(value: float | None) -> str:
