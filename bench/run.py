@@ -65,11 +65,14 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         stack = _with_servers(stack, controls)
         fairness = _fairness(controls)
         points = _points(options, stack) if earlier is None else resume.points(earlier, stack)
-        links, wan = {}, None
+        links: dict[str, Endpoint] = {}
+        wan = None
         if any(each.kind == "wan" for each in points):
             try:
                 links, wan = open_links({name: each.endpoint for name, each in controls.items()}, opened)
             except Unavailable as error:
+                if earlier is not None:
+                    raise BenchError(f"the slow link of the earlier run cannot be made: {error}") from error
                 skipped.append(Skipped(what="wan", reason=str(error)))
                 points = {each: names for each, names in points.items() if each.kind != "wan"}
         if not points:
@@ -86,7 +89,7 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         if "startup" in options.measured_kinds and earlier is None:
             document.startup, not_started = startups(options, stack, console.print)
             skipped += not_started
-        run.skipped += skipped
+        run.skipped += dict.fromkeys([*(earlier.skipped if earlier else ()), *skipped])
         if earlier is not None:
             resume.check(earlier, document)
             run.resume(earlier.windows, earlier.complete_rounds, earlier.parity_before)
