@@ -5,8 +5,9 @@ from typing import Any
 
 from bench.figures import gigabytes, megabytes, milliseconds, ratio, relative, speed
 from bench.parity import Parity
+from bench.points import Point
 from bench.result import Result
-from bench.verdicts import Point, Verdict
+from bench.verdicts import Verdict
 
 FEW = 100
 """With fewer requests than this the nearest-rank p99 is the slowest request."""
@@ -78,16 +79,11 @@ def warnings(result: Result) -> list[str]:
             )
         elif point.problem and not point.problem.startswith("its embeddings"):
             found.append(f"**{point.backend}, {point.scenario.title}: {point.problem}.** It cannot win there.")
+    found += [f"**Unfair:** {reason}" for reason in result.fairness.unfair]
     for point in result.summary.points:
-        extra = sum(
-            max(0, window.split.requests - len(window.latencies_ms) - window.failures)
-            for window in result.windows
-            if window.backend == point.backend and window.scenario == point.scenario and window.split
-        )
-        if extra:
+        if point.client_bound:
             found.append(
-                f"**{point.backend}, {point.scenario.title}: other clients were at work**; the server counted "
-                f"{_count(extra, 'request')} that the benchmark did not send. Measure again on an idle stack."
+                f"**{point.backend}, {point.scenario.title}: the client was the limit**: {point.client_bound}."
             )
     return found
 
@@ -118,7 +114,7 @@ def _latency(result: Result) -> str:
             point.backend,
             f"{point.requests:,}",
             f"{point.failures:,}",
-            *(milliseconds(value) for value in (point.p50_ms, point.p95_ms, point.p99_ms)),
+            *(milliseconds(point.percentiles_ms.get(name)) for name in ("50", "95", "99")),
         ]
         for point in result.summary.points
     ]
@@ -201,11 +197,7 @@ def _backends(result: Result) -> str:
 
 def _conditions(result: Result) -> str:
     machine, model, photos, settings = result.machine, result.model, result.photos, result.settings
-    window = (
-        f"windows fitted into {settings.quick_budget_s:g} s"
-        if settings.quick_budget_s
-        else f"windows of {settings.window_s:g} s"
-    )
+    window = f"windows of {settings.window_s:.2g} s, fitted into {settings.time_budget_s:g} s"
     used = f"{photos.used} photos" if photos.used == photos.found else f"{photos.used} of {photos.found:,} photos"
     rows = [
         ["model", ", ".join(str(model[key]) for key in ("name", "architecture", "precision") if model.get(key))],
@@ -230,21 +222,14 @@ def _conditions(result: Result) -> str:
 
 
 METHOD = """\
-- Closed loop, one request in flight, one backend loaded at a time while the others idle. The next request leaves when
-  the last answer is in, so this measures latency and single-stream throughput, not behaviour under concurrent load.
-- Every backend gets the same bytes in the same order from the same client code (tritonclient, HTTP, binary tensors, one
-  kept-alive connection). Photos rotate, and start at the same place for all backends of a round.
-- Every point is measured once a round, in random order. Windows took {shortest:.1f} to {longest:.1f} s, with at least
-  {min_requests} requests each; warm-up is not counted, nor is one request before each window.
-- A latency runs from handing the prepared request to the client until the answer is decoded. Between requests the
-  client spent {building:.1%} of the time on building requests and checking answers; throughput includes that, for all.
-- Percentiles are nearest-rank, so each is a latency that was seen. A failed request, a refusal, or an answer that is no
-  embedding is a failure, never a latency, and a point marked `!` cannot win.
-- A winner's throughput is higher than every other backend's by paired differences (of logarithms, per round) whose 95 %
-  interval (Student's, which holds its level with so few rounds, where a bootstrap does not) excludes zero; else it is a
-  tie. The overall winner wins more scenarios than any other.
-- One machine, one run; where client and servers are on one machine they share its cores. The raw numbers of every
-  window are in `result.json`."""
+- One backend is loaded at a time while the others idle; every point is measured once a round, in random order. Windows took
+  {shortest:.1f} to {longest:.1f} s, with at least {min_requests} requests each; warm-up is not counted.
+- Latency runs from just before the request is sent (in `server`, from the moment it was scheduled for) to its whole answer. A
+  failed request, a refusal, or an answer that is no embedding is a failure, never a latency, and a point marked `!` cannot win.
+- A winner leads every other backend by paired differences (of logarithms, per round) whose 95 % interval (Student's) excludes
+  zero, and by 2 % at least; else it is a tie.
+- One machine, one run: the intervals cover what differs between its rounds, not what differs between two starts. The whole
+  method and its limits are in docs/benchmark.md; the figures of every window are in `result.json`."""
 
 
 def _weights(model: dict[str, Any]) -> str:
@@ -260,7 +245,6 @@ def _method(result: Result) -> str:
         shortest=min(seconds),
         longest=max(seconds),
         min_requests=result.settings.min_requests,
-        building=sum(window.building_s for window in result.windows) / sum(seconds),
     )
     return f"## Method and limits\n\n{text}"
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from bench.load import HOPELESS, closed_loop
 
 from bench.client import BadAnswerError, Request, check
-from bench.load import HOPELESS, closed_loop
 
 
 def embeddings(rows: int) -> npt.NDArray[np.float32]:
