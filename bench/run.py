@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 from rich.console import Console
 
-from bench import resume
+from bench import resume, starts
 from bench.client.connections import GrpcConnection
 from bench.client.endpoint import Endpoint
 from bench.client.pool import Clients, usual_processes
@@ -27,7 +27,6 @@ from bench.progress import RunProgress
 from bench.result import Skipped
 from bench.scenarios import Scenario
 from bench.slow_links import open_links
-from bench.starts import startups
 from bench.table import scenarios, speaking
 from bench.targets import Stack, discover
 from bench.telemetry import Sampler
@@ -87,7 +86,7 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         document = Document(options, stack, fairness, photos, run, started, earlier)
         document.wan = wan
         if "startup" in options.measured_kinds and earlier is None:
-            document.startup, not_started = startups(options, stack, console.print)
+            document.startup, not_started = starts.measure(options, stack, console.print)
             skipped += not_started
         run.skipped += dict.fromkeys([*(earlier.skipped if earlier else ()), *skipped])
         if earlier is not None:
