@@ -18,7 +18,7 @@ from bench.photos import PhotoSet
 from bench.result import Photos, Result, RunSettings, Startup
 from bench.rounds import Basis
 from bench.summary import summarise
-from bench.targets import Stack, is_local
+from bench.targets import Stack, is_local, server_gpus
 
 
 class Document:
@@ -65,7 +65,7 @@ class Document:
             complete_rounds=run.complete_rounds,
             machine=self._machine,
             local=is_local(options.addresses.ready_url),
-            server_gpus=self._machine.gpus if is_local(options.addresses.ready_url) else (),
+            server_gpus=self._server_gpus,
             model=self.stack.model,
             settings=self.settings(),
             photos=self.photos_record(),
@@ -113,6 +113,10 @@ class Document:
             sha256=digest.hexdigest(),
             names=tuple(photo.name for photo in used),
         )
+
+    @cached_property
+    def _server_gpus(self) -> tuple[str, ...]:
+        return server_gpus(self.options.addresses)
 
     @cached_property
     def _machine(self) -> Machine:

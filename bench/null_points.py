@@ -9,7 +9,8 @@ from bench.result import NullPoint
 from bench.rounds import Shape
 from bench.scenarios import Scenario
 
-WINDOW_S = 0.2
+WINDOW_S, WINDOWS = 0.1, 2
+"""Two windows, of which the better counts: a limit is what can be reached."""
 
 
 def measure(measuring: Windows, scenarios: Iterable[Scenario]) -> list[NullPoint]:
@@ -22,7 +23,8 @@ def measure(measuring: Windows, scenarios: Iterable[Scenario]) -> list[NullPoint
     found = []
     with NullServer(measuring.clients.processes) as null:
         for scenario in loads.values():
-            seen = measuring.clients.apply(measuring.load(scenario, null.endpoint, 0, WINDOW_S, None))
+            load = measuring.load(scenario, null.endpoint, 0, WINDOW_S, None)
+            seen = max((measuring.clients.apply(load) for _ in range(WINDOWS)), key=lambda each: each.images_per_s)
             found.append(
                 NullPoint(
                     input=scenario.input,

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 from rich.console import Console
 
-from bench import resume
+from bench import resume, starts
 from bench.client.connections import GrpcConnection
 from bench.client.endpoint import Endpoint
 from bench.client.pool import Clients, usual_processes
@@ -27,7 +27,6 @@ from bench.progress import RunProgress
 from bench.result import Skipped
 from bench.scenarios import Scenario
 from bench.slow_links import open_links
-from bench.starts import startups
 from bench.table import scenarios, speaking
 from bench.targets import Stack, discover
 from bench.telemetry import Sampler
@@ -65,11 +64,14 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         stack = _with_servers(stack, controls)
         fairness = _fairness(controls)
         points = _points(options, stack) if earlier is None else resume.points(earlier, stack)
-        links, wan = {}, None
+        links: dict[str, Endpoint] = {}
+        wan = None
         if any(each.kind == "wan" for each in points):
             try:
                 links, wan = open_links({name: each.endpoint for name, each in controls.items()}, opened)
             except Unavailable as error:
+                if earlier is not None:
+                    raise BenchError(f"the slow link of the earlier run cannot be made: {error}") from error
                 skipped.append(Skipped(what="wan", reason=str(error)))
                 points = {each: names for each, names in points.items() if each.kind != "wan"}
         if not points:
@@ -84,9 +86,9 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         document = Document(options, stack, fairness, photos, run, started, earlier)
         document.wan = wan
         if "startup" in options.measured_kinds and earlier is None:
-            document.startup, not_started = startups(options, stack, console.print)
+            document.startup, not_started = starts.measure(options, stack, console.print)
             skipped += not_started
-        run.skipped += skipped
+        run.skipped += dict.fromkeys([*(earlier.skipped if earlier else ()), *skipped])
         if earlier is not None:
             resume.check(earlier, document)
             run.resume(earlier.windows, earlier.complete_rounds, earlier.parity_before)

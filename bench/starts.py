@@ -5,7 +5,8 @@ from collections.abc import Callable
 from bench.errors import BenchError
 from bench.options import BenchOptions
 from bench.result import Skipped, Startup
-from bench.startup import ColdAndWarm, cold_and_warm
+from bench.second_stack import cold_and_warm
+from bench.startup import startups
 from bench.targets import Stack, is_local
 
 MOST_OF_BUDGET = 0.25
@@ -15,7 +16,7 @@ SLOWER = 1.5
 """A second stack starts beside the first, which idles but keeps its memory, and its checks come on top."""
 
 
-def startups(
+def measure(
     options: BenchOptions, stack: Stack, say: Callable[[str], None]
 ) -> tuple[tuple[Startup, ...], list[Skipped]]:
     """Return how long each backend took to be ready, and why a cold and a warm start were not measured, if so.
@@ -25,15 +26,14 @@ def startups(
         stack: that is measured.
         say: told what goes on; two starts take a while.
     """
-    measured, reason = None, _reason(options, stack)
+    found, reason = startups(stack), _reason(options, stack)
     if reason is None and options.home is not None:
         say("starting a second stack twice, cold and warm")
         try:
-            measured = cold_and_warm(options.home)
+            found = cold_and_warm(options.home).added_to(found)
         except BenchError as error:
             reason = " ".join(str(error).split())
-    skipped = [Skipped(what="startup, cold and warm", reason=reason)] if reason else []
-    return tuple(_startup(stack, name, measured) for name in [target.name for target in stack.ready]), skipped
+    return found, [Skipped(what="startup, cold and warm", reason=reason)] if reason else []
 
 
 def _reason(options: BenchOptions, stack: Stack) -> str | None:
@@ -43,17 +43,3 @@ def _reason(options: BenchOptions, stack: Stack) -> str | None:
     if expected > MOST_OF_BUDGET * options.budget_s:
         return f"two more starts take about {expected:.0f} s; give more with --time-budget"
     return None
-
-
-def _startup(stack: Stack, name: str, measured: ColdAndWarm | None) -> Startup:
-    target = next(each for each in stack.ready if each.name == name)
-    cold, warm = (measured.cold.backends.get(name), measured.warm.backends.get(name)) if measured else (None, None)
-    timings = cold.stages_s if cold else target.timings_s
-    return Startup(
-        backend=name,
-        ready_s=target.elapsed_s,
-        timings_s=timings,
-        compile_s=timings.get("compiling", 0.0),
-        cold_s=cold.elapsed_s if cold else None,
-        warm_s=warm.elapsed_s if warm else None,
-    )

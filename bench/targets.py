@@ -146,6 +146,16 @@ def parse_ready(document: dict[str, Any], addresses: Addresses) -> Stack:
     return Stack(model=model, targets=tuple(targets), since=document.get("since"))
 
 
+def server_gpus(addresses: Addresses, timeout_s: float = 5.0) -> tuple[str, ...]:
+    """Return the names of the servers' GPUs, as they tell; empty where they do not."""
+    base = with_path(addresses.ready_url).removesuffix("/ready")
+    try:
+        answer = httpx.get(f"{base}/gpu-info", timeout=timeout_s, headers=addresses.headers)
+        return tuple(str(gpu["name"]) for gpu in answer.json()["gpus"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ()
+
+
 def is_local(url: str) -> bool:
     """Tell whether `url` is at this machine's loopback address."""
     return urlsplit(url).hostname in LOOPBACK
