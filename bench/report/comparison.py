@@ -103,17 +103,26 @@ def _refuse_other_models(runs: Sequence[Run]) -> None:
         raise BenchError(f"these runs are of different models ({told}) and cannot be compared")
 
 
-def _shared(runs: Sequence[Run]) -> list[tuple[Scenario, str]]:
-    """Return the scenarios and backends that all runs measured under conditions that can be compared."""
+def _comparable(runs: Sequence[Run]) -> Callable[[Scenario], bool]:
+    """Return the rule that leaves out what other photos or another bound make another measurement."""
     photos = {run.result.photos.sha256 for run in runs}
     bounds = {run.result.settings.p99_ms for run in runs}
-    found = []
-    for point in runs[0].result.summary.points:
-        scenario = point.scenario
-        if (scenario.input == "encoded" and len(photos) > 1) or (scenario.kind == "server" and len(bounds) > 1):
-            continue
-        if all(_point(run, scenario, point.backend) for run in runs[1:]):
-            found.append((scenario, point.backend))
+
+    def comparable(scenario: Scenario) -> bool:
+        same_input = scenario.input != "encoded" or len(photos) == 1
+        return same_input and (scenario.kind != "server" or len(bounds) == 1)
+
+    return comparable
+
+
+def _shared(runs: Sequence[Run]) -> list[tuple[Scenario, str]]:
+    """Return the heaviest scenarios of each kind, with their backends, that can be compared and that all runs have."""
+    comparable = _comparable(runs)
+    found = [
+        (point.scenario, point.backend)
+        for point in runs[0].result.summary.points
+        if comparable(point.scenario) and all(_point(run, point.scenario, point.backend) for run in runs[1:])
+    ]
     key = key_scenarios(tuple(dict.fromkeys(scenario for scenario, _ in found)))
     return [(scenario, name) for scenario, name in found if scenario in key]
 
@@ -195,9 +204,9 @@ def _runs(runs: Sequence[Run]) -> Table:
 
 
 def _charts(runs: Sequence[Run]) -> list[LineChart]:
-    found = []
+    found, comparable = [], _comparable(runs)
     for draw in CURVES:
-        charts = [(i, run, chart) for i, run in enumerate(runs) if (chart := draw(over_http(run.result)))]
+        charts = [(i, run, chart) for i, run in enumerate(runs) if (chart := draw(_over_http(run.result, comparable)))]
         if not charts:
             continue
         panels: dict[str, list[Series]] = {}
@@ -222,8 +231,8 @@ def _charts(runs: Sequence[Run]) -> list[LineChart]:
     return found
 
 
-def over_http(result: Result) -> Result:
-    """Return `result` with its points over HTTP only and without the client's own limits."""
-    points = tuple(point for point in result.summary.points if point.scenario.transport == "http")
+def _over_http(result: Result, comparable: Callable[[Scenario], bool]) -> Result:
+    """Return `result` with those of its points that are drawn, and without the client's own limits."""
+    points = tuple(p for p in result.summary.points if p.scenario.transport == "http" and comparable(p.scenario))
     summary = result.summary.model_copy(update={"points": points})
     return result.model_copy(update={"summary": summary, "null_server": ()})

@@ -22,7 +22,7 @@ def conditions(result: Result) -> Table:
         ["CPU", f"{plain(machine.cpu)}, {count(machine.cores, 'core')}, {gigabytes(machine.memory_bytes)}"],
         ["GPU", f"{gpus}, driver {machine.driver}" if machine.driver else gpus],
         ["servers", "on the client's machine" if result.local else _elsewhere(result)],
-        ["system", machine.os],
+        ["system", plain(machine.os)],
         ["versions", ", ".join(f"{name} {version}" for name, version in machine.versions.items())],
         ["commit", machine.commit or "-"],
         ["run", f"{result.started} to {result.finished}" + _resumed(result)],

@@ -25,7 +25,8 @@ def contents(result: Result) -> Document:
 def _sections(result: Result) -> list[Section]:
     key = key_scenarios(result.scenarios)
     return [
-        Section("By goal", tables=_kept(tables.goals(result), tables.costs(result))),
+        Section("By goal", tables=_kept(tables.goals(result))),
+        Section("Cost", tables=_kept(tables.costs(result))),
         Section(
             "Results",
             _results(result),

@@ -94,30 +94,33 @@ def png(charts: Sequence[LineChart], title: str, file: Path, order: list[str]) -
         OSError: the file cannot be written.
     """
     with matplotlib.rc_context(RC | {"figure.facecolor": style.PAPER}):
-        layout = ConstrainedLayoutEngine()
-        figure = Figure(layout=layout)
+        figure = stacked(charts, title, order)
         FigureCanvasAgg(figure)
-        words = textwrap.wrap(title, 88)
-        legend, head = legend_height(charts, wide=True), 22.0 * len(words) + 14
-        heights = [line_height(chart, wide=True) + 16 for chart in charts]
-        height = sum(heights) + legend + head
-        figure.set_size_inches(WIDE / UNIT, height / UNIT)
-        axes = figure.subplots(
-            len(charts), max(len(chart.panels) for chart in charts), squeeze=False, sharey="row", height_ratios=heights
-        )
-        for chart, row in zip(charts, axes, strict=True):
-            for i, each in enumerate(row):
-                if i >= len(chart.panels):
-                    each.set_axis_off()
-                    continue
-                name = f"{chart.title}: {chart.panels[i].title}" if chart.panels[i].title else chart.title
-                draw_panel(each, chart, chart.panels[i], order, gid="points", head=name, wide=True, first=i == 0)
-        figure.text(
-            8 / WIDE, 1 - 10 / height, "\n".join(words), va="top", fontsize=14, fontweight="bold", linespacing=1.2
-        )
-        _legend(figure, charts, order, top=height - head, height=height, wide=True)
-        layout.set(rect=(0, 0, 1, 1 - (legend + head) / height), w_pad=8 / UNIT, h_pad=8 / UNIT)
-        figure.savefig(file, dpi=2 * UNIT)
+        figure.savefig(file, format="png", dpi=2 * UNIT)
+
+
+def stacked(charts: Sequence[LineChart], title: str, order: list[str]) -> Figure:
+    """Return the charts in one figure, a row each."""
+    layout = ConstrainedLayoutEngine()
+    figure = Figure(layout=layout)
+    words = textwrap.wrap(title, 88)
+    legend, head = legend_height(charts, wide=True), 22.0 * len(words) + 14
+    heights = [line_height(chart, wide=True) + 16 for chart in charts]
+    height = sum(heights) + legend + head
+    figure.set_size_inches(WIDE / UNIT, height / UNIT)
+    columns = max(len(chart.panels) for chart in charts)
+    rows = figure.subplots(len(charts), columns, squeeze=False, sharey="row", height_ratios=heights)
+    for chart, row in zip(charts, rows, strict=True):
+        for i, each in enumerate(row):
+            if i >= len(chart.panels):
+                each.set_axis_off()
+                continue
+            name = f"{chart.title}: {chart.panels[i].title}"
+            draw_panel(each, chart, chart.panels[i], order, gid="points", head=name, wide=True, first=i == 0)
+    figure.text(8 / WIDE, 1 - 10 / height, "\n".join(words), va="top", fontsize=14, fontweight="bold", linespacing=1.2)
+    _legend(figure, charts, order, top=height - head, height=height, wide=True)
+    layout.set(rect=(0, 0, 1, 1 - (legend + head) / height), w_pad=8 / UNIT, h_pad=8 / UNIT)
+    return figure
 
 
 def _legend(

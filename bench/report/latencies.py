@@ -55,7 +55,7 @@ def percentiles(histogram: str) -> tuple[Spot, ...]:
     return tuple(
         Spot(percentile, ms)
         for percentile in PERCENTILES
-        if latencies.count * (100 - percentile) / 100 >= 1 and (ms := latencies.percentile_ms(percentile))
+        if round(latencies.count * (100 - percentile) / 100, 6) >= 1 and (ms := latencies.percentile_ms(percentile))
     )
 
 

@@ -17,8 +17,13 @@ LONG = 44
 NAME = 14
 """Characters from which on a row's name may break, and is given room."""
 
-_BLOCKS = MarkdownIt("commonmark", {"html": False})  # an error message that holds HTML is shown, not obeyed
-_WORDS = MarkdownIt("commonmark", {"html": False, "breaks": True})
+
+def _markdown(**options: bool) -> MarkdownIt:
+    """Return a renderer that shows HTML, links and pictures in somebody's words instead of obeying them."""
+    return MarkdownIt("commonmark", {"html": False, **options}).disable(["link", "image", "autolink", "reference"])
+
+
+_BLOCKS, _WORDS = _markdown(), _markdown(breaks=True)
 
 
 def _bound(text: str) -> str:
