@@ -97,7 +97,7 @@ def _throughput(result: Result) -> str:
     rows = []
     for scenario in result.scenarios:
         points = {p.backend: p for p in result.summary.points if p.scenario == scenario}
-        rows.append([scenario.title, *(_speed(points[name]) for name in result.measured)])
+        rows.append([scenario.title, *(_speed(points[name]) if name in points else "-" for name in result.measured)])
     rounds = result.complete_rounds
     text = f"Images per second: the median of {_count(rounds, 'round')}, with its 95 % bootstrap interval."
     return f"## Throughput\n\n{text}\n\n{_table(['scenario', *result.measured], rows, right=1)}"
