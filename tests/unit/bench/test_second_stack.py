@@ -73,7 +73,7 @@ def test_a_terminated_benchmark_stops_the_second_stack(home: Path) -> None:
     pids = home.parent / "pids"
     script = entrypoint(home.parent, f"sleep 300 & echo $! $$ > {pids}; echo; wait")
     program = (
-        "import sys; from pathlib import Path; from bench import startup\n"
+        "import sys; from pathlib import Path; from bench import second_stack\n"
         f"second_stack.ENTRYPOINT = Path({str(script)!r})\n"
         "second_stack._ready = lambda url: print('asked', flush=True)\n"
         f"second_stack.cold_and_warm(Path({str(home)!r}), shift=1)"
