@@ -64,8 +64,9 @@ def _outcome(verdict: Verdict, told: str | None) -> str:
 
 
 def common_reason(result: Result) -> str | None:
-    """Return why nothing was decided, where it is the same everywhere."""
-    reasons = {verdict.reason for verdict in result.summary.verdicts}
+    """Return why nothing was decided, where it is the same wherever several backends were measured."""
+    measured = [point.scenario for point in result.summary.points]
+    reasons = {each.reason for each in result.summary.verdicts if measured.count(each.scenario) > 1}
     return reasons.pop() if len(reasons) == 1 else None
 
 
