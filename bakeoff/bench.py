@@ -54,7 +54,8 @@ def bench(
     from server.images.bundled import FOLDER
 
     try:
-        base, named = parse_urls(url or [], pytorch_url(read_settings()))
+        settings = read_settings()
+        base, named = parse_urls(url or [], pytorch_url(settings))
         ports = parse_ports(port or [], base)
         options = BenchOptions(
             addresses=Addresses(with_mapped_ready(base, ports), ports, named, api_key),
@@ -70,6 +71,7 @@ def bench(
             price_per_hour=price_per_hour,
             processes=processes,
             resume=resume,
+            home=settings.home.root,
         )
         run_benchmark(options, console)
     except BenchError as error:

@@ -38,7 +38,7 @@ class Document:
         self.options = options
         self.stack = stack
         self.fairness = fairness
-        self.startup: tuple[Startup, ...] = ()
+        self.startup: tuple[Startup, ...] = earlier.startup if earlier else ()
         self.wan: dict[str, Any] | None = None
         self.started = earlier.started if earlier else iso(started)
         self._photos = photos

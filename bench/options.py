@@ -37,6 +37,7 @@ class BenchOptions:
         max_photos: most photos that are used; from a larger folder they are taken at even distances.
         timeout_s: seconds after which an unanswered request counts as failed.
         resume: folder of an interrupted run to go on with.
+        home: BAKEOFF_HOME of the stack when it is one of this machine's, for starting another like it.
         command: the command line to record; None: that of this process.
     """
 
@@ -55,6 +56,7 @@ class BenchOptions:
     max_photos: int = 128
     timeout_s: float = 30.0
     resume: Path | None = None
+    home: Path | None = None
     command: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -26,10 +26,12 @@ from bench.photos import load_photos
 from bench.progress import RunProgress
 from bench.result import Skipped
 from bench.scenarios import Scenario
-from bench.startup import startups
+from bench.slow_links import open_links
+from bench.starts import startups
 from bench.table import scenarios, speaking
 from bench.targets import Stack, discover
 from bench.telemetry import Sampler
+from bench.wan import Unavailable
 from bench.watch import Watch
 
 GRPC_WAIT_S = 3.0
@@ -63,16 +65,28 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         stack = _with_servers(stack, controls)
         fairness = _fairness(controls)
         points = _points(options, stack) if earlier is None else resume.points(earlier, stack)
+        links, wan = {}, None
+        if any(each.kind == "wan" for each in points):
+            try:
+                links, wan = open_links({name: each.endpoint for name, each in controls.items()}, opened)
+            except Unavailable as error:
+                skipped.append(Skipped(what="wan", reason=str(error)))
+                points = {each: names for each, names in points.items() if each.kind != "wan"}
+        if not points:
+            raise BenchError(f"nothing is left to measure: {'; '.join(each.reason for each in skipped)}")
         clients = opened.enter_context(Clients(photos, options.processes or usual_processes()))
         sampler = opened.enter_context(Sampler({name: each.endpoint.url for name, each in controls.items()}))
         measuring = Windows(
             clients, controls, Watch(options.addresses), sampler, seed=options.seed, bound_ms=options.p99_ms
         )
+        measuring.slow_links = links
         run = Measurement(options, stack, measuring, photos, points, began)
-        run.skipped += skipped
         document = Document(options, stack, fairness, photos, run, started, earlier)
-        if "startup" in options.measured_kinds:
-            document.startup = startups(stack)
+        document.wan = wan
+        if "startup" in options.measured_kinds and earlier is None:
+            document.startup, not_started = startups(options, stack, console.print)
+            skipped += not_started
+        run.skipped += skipped
         if earlier is not None:
             resume.check(earlier, document)
             run.resume(earlier.windows, earlier.complete_rounds, earlier.parity_before)
