@@ -20,6 +20,8 @@ from tests.doubles.running import RunningServer, sleeping_server
 PHOTOS = Path(__file__).parents[3] / "photos"
 WITHIN = 0.02
 RUNS, ROUNDS = 20, 5
+MEAN_MS = 400
+"""Long beside what a busy machine adds to a request, 5 ms here: the client cannot see less than what it is made to wait."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def clients() -> Iterator[Clients]:
 def load(server: RunningServer, **changes: object) -> Load:
     usual = {
         "endpoint": Endpoint(server.url), "input": "pixels", "transport": "http", "batch": 1, "connections": 16,
-        "serial": 1, "settle_s": 0.2, "window_s": 6.0, "min_requests": 1,
+        "serial": 1, "settle_s": 0.2, "window_s": 8.0, "min_requests": 1,
     }  # fmt: skip
     return Load(**(usual | changes))  # type: ignore[arg-type]
 
@@ -59,26 +61,26 @@ def assert_same_percentiles(seen: Seen, given_ms: npt.NDArray[np.float64]) -> No
 
 
 def test_a_closed_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
-    with sleeping_server(mean_ms=100, distribution="lognormal", sigma=0.4, seed=2) as server:
-        seen, given_ms = measured(clients, server, load(server))
+    with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=2) as server:
+        seen, given_ms = measured(clients, server, load(server, connections=32))
     assert_same_percentiles(seen, given_ms)
-    assert seen.images_per_s == pytest.approx(16 / np.mean(given_ms / 1e3), rel=WITHIN)
+    assert seen.images_per_s == pytest.approx(32 / np.mean(given_ms / 1e3), rel=2 * WITHIN)
 
 
 def test_an_open_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
-    with sleeping_server(mean_ms=100, distribution="lognormal", sigma=0.4, seed=3) as server:
-        seen, given_ms = measured(clients, server, load(server, connections=64, per_s=150.0, seed=4))
+    with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=3) as server:
+        seen, given_ms = measured(clients, server, load(server, connections=64, per_s=60.0, seed=4))
     assert_same_percentiles(seen, given_ms)
 
 
 def test_a_stall_of_two_seconds_is_charged_for_everybody_who_would_have_waited(clients: Clients) -> None:
     """One in flight sees the stall once in hundreds of requests; people who come when they come see it far more often."""
-    with sleeping_server(mean_ms=60, stall_after_s=3, stall_s=2) as server:
+    with sleeping_server(mean_ms=MEAN_MS, stall_after_s=3, stall_s=2) as server:
         seen, given_ms = measured(
-            clients, server, load(server, connections=64, per_s=25.0, seed=5, window_s=8.0, bound_ms=200.0)
+            clients, server, load(server, connections=64, per_s=20.0, seed=5, window_s=8.0, bound_ms=1.2 * MEAN_MS)
         )
     assert_same_percentiles(seen, given_ms)
-    late = np.sum(given_ms > 200)
+    late = np.sum(given_ms > 1.2 * MEAN_MS)
     assert late > 20
     assert seen.over == pytest.approx(late, abs=1)
     assert np.percentile(seen.latencies_s, 99) > 1.7
@@ -93,8 +95,8 @@ def test_one_in_flight_alone_would_hide_the_stall(clients: Clients) -> None:
 
 def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_runs(clients: Clients) -> None:
     """Each run as the benchmark does it: 5 rounds, in random order, decided by paired differences."""
-    scenario = Scenario(kind="concurrency", input="pixels", in_flight=12)
-    usual = {"mean_ms": 20, "distribution": "lognormal", "sigma": 0.1}
+    scenario = Scenario(kind="concurrency", input="pixels", in_flight=48)
+    usual = {"mean_ms": 100, "distribution": "lognormal", "sigma": 0.1}
     with (
         sleeping_server(**usual, seed=11) as one,
         sleeping_server(**usual, seed=12) as same,
@@ -107,7 +109,7 @@ def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_r
             for slots in schedule({scenario: list(servers)}, ROUNDS, seed=run):
                 for slot in slots:
                     asked = load(
-                        servers[slot.backend], connections=12, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
+                        servers[slot.backend], connections=48, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
                     )
                     seen = clients.apply(asked)
                     assert seen.failures == 0
