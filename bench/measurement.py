@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.null_points import measure as measure_null
 from bench.one_window import Windows
 from bench.options import BenchOptions
-from bench.pace import SERVER_LENGTH, Pace
+from bench.pace import Pace, search_s
 from bench.photos import PhotoSet
 from bench.progress import RunProgress
 from bench.result import NullPoint, Skipped
@@ -27,6 +27,9 @@ WARM_UP_S, WARM_UP_WINDOWS, WARM_UP_MOST_S = 0.1, 5, 0.8
 
 REPORT_S = 4.0
 """Kept free for conclusions and the report."""
+
+TOO_LONG = 1.25
+"""Times the budget's rest from which on a person is told."""
 
 PROOF_SHARE = 0.15
 """Most of the time budget that goes into the long windows of `server` in the last round."""
@@ -72,6 +75,7 @@ class Measurement:
         self.window_s = 0.0
         self.pace = Pace()
         self._spot_check_s = 0.0
+        self._first_round = 0
         self._stair: dict[tuple[Scenario, str], int] = {}
 
     def resume(self, windows: Sequence[Window], complete_rounds: int, before: Sequence[parity.Parity]) -> None:
@@ -91,6 +95,7 @@ class Measurement:
             BenchError: no backend accepts the photos, or the client itself has failed.
         """
         resumed = self.complete_rounds > 0
+        self._first_round = self.complete_rounds
         try:
             self._prepare(progress, resumed)
             plan = schedule(self.points, self.options.rounds, self.options.seed)
@@ -158,12 +163,17 @@ class Measurement:
             self.pace.learn(window, time.monotonic() - start, WARM_UP_S)
         if scenario.in_flight is None and speeds[-1] > 0:
             self._stair[scenario, name] = search.on_grid(search.BEGIN * speeds[-1])
+            self.pace.per_s[scenario, name] = search.BEGIN * speeds[-1]
 
     def _round(self, plan: list[list[Slot]], number: int, progress: RunProgress) -> None:
         later = [slot for slots in plan[number:] for slot in slots]
         self.window_s = self.pace.fitting_s(self._remaining_s() - self._proofs_s(), later)
         left = self.pace.total_s(later, self.window_s)
         title = f"round {number + 1}/{len(plan)}"
+        if number == self._first_round and left > TOO_LONG * max(1.0, self._remaining_s()):
+            progress.note(
+                f"the time budget of {self.options.budget_s:g} s is too short for this: it takes {left:.0f} s more"
+            )
         progress.step(
             f"{title}: windows of {self.window_s:.2g} s, about {left + self._spot_check_s + REPORT_S:.0f} s left"
         )
@@ -197,7 +207,8 @@ class Measurement:
         tried: list[Window] = []
         for step in range(1, len(search.STAIRS) + 1):
             per_s = search.rate(search.next_rate(tried, begin))
-            tried.append(self._measure(slot, serial + step, SERVER_LENGTH * self.window_s, per_s, step))
+            tried.append(self._measure(slot, serial + step, search_s(self.window_s, per_s), per_s, step))
+        self.pace.per_s[point] = search.round_rate(tried)
         if last:
             self._prove(slot, serial, len(tried) + 1)
         progress.finished(tried[-1])

@@ -13,16 +13,24 @@ from bench.windows import Window
 SERVER_LENGTH = 2.0
 """A window of `server` is so many times as long as the others: a 99th percentile takes more requests than a median."""
 
+SEARCH_REQUESTS = 30
+"""Fewest arrivals that a window of `server` is long enough for, on average."""
+
 THIN_BELOW_S = 0.25
 """The sweeps are thinned until windows of this length fit."""
 
 
 class Pace:
-    """Seconds per request and per window of every point."""
+    """Seconds per request and per window of every point.
+
+    Attributes:
+        per_s: about the rate at which a point of `server` is searched.
+    """
 
     def __init__(self) -> None:
         self._request_s: dict[tuple[Scenario, str], float] = {}
         self._overhead_s: dict[tuple[Scenario, str], list[float]] = {}
+        self.per_s: dict[tuple[Scenario, str], float] = {}
 
     def learn(self, window: Window, wall_s: float, asked_s: float) -> None:
         """Take in a window that took `wall_s` with all that belongs to it and was to be `asked_s` long."""
@@ -43,7 +51,8 @@ class Pace:
         """Return the seconds that a point's turn takes with windows of `seconds`, everything included."""
         overhead = statistics.median(self._overhead_s.get((scenario, backend)) or self._usual_overhead())
         if scenario.in_flight is None:
-            return len(STAIRS) * (SETTLE_S + SERVER_LENGTH * seconds + overhead)
+            searched_s = search_s(seconds, self.per_s.get((scenario, backend), float("inf")))
+            return len(STAIRS) * (SETTLE_S + searched_s + overhead)
         return self._loop_s(scenario, self._latency_s(scenario, backend), seconds) + overhead
 
     def fitting_s(self, remaining_s: float, slots: Sequence[Slot]) -> float:
@@ -92,3 +101,8 @@ class Pace:
 
     def _usual_overhead(self) -> list[float]:
         return [each for seen in self._overhead_s.values() for each in seen] or [0.1]
+
+
+def search_s(seconds: float, per_s: float) -> float:
+    """Return the length of a `server` window at a rate, where other windows are `seconds` long."""
+    return max(SERVER_LENGTH * seconds, SEARCH_REQUESTS / per_s)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from bench.errors import BenchError
 from bench.options import BenchOptions
 from bench.result import Skipped, Startup
-from bench.second_stack import cold_and_warm
-from bench.startup import startups
-from bench.targets import Stack, is_local
+from bench.startup import ColdAndWarm, cold_and_warm
+from bench.targets import Stack, Target, is_local
 
 MOST_OF_BUDGET = 0.25
 """Part of the time budget that two more starts may take."""
@@ -26,14 +25,15 @@ def measure(
         stack: that is measured.
         say: told what goes on; two starts take a while.
     """
-    found, reason = startups(stack), _reason(options, stack)
+    measured, reason = None, _reason(options, stack)
     if reason is None and options.home is not None:
         say("starting a second stack twice, cold and warm")
         try:
-            found = cold_and_warm(options.home).added_to(found)
+            measured = cold_and_warm(options.home)
         except BenchError as error:
             reason = " ".join(str(error).split())
-    return found, [Skipped(what="startup, cold and warm", reason=reason)] if reason else []
+    skipped = [Skipped(what="startup, cold and warm", reason=reason)] if reason else []
+    return tuple(_startup(target, measured) for target in stack.ready), skipped
 
 
 def _reason(options: BenchOptions, stack: Stack) -> str | None:
@@ -43,3 +43,17 @@ def _reason(options: BenchOptions, stack: Stack) -> str | None:
     if expected > MOST_OF_BUDGET * options.budget_s:
         return f"two more starts take about {expected:.0f} s; give more with --time-budget"
     return None
+
+
+def _startup(target: Target, measured: ColdAndWarm | None) -> Startup:
+    cold = measured.cold.backends.get(target.name) if measured else None
+    warm = measured.warm.backends.get(target.name) if measured else None
+    timings = cold.stages_s if cold else target.timings_s
+    return Startup(
+        backend=target.name,
+        ready_s=target.elapsed_s,
+        timings_s=timings,
+        compile_s=timings.get("compiling", 0.0),
+        cold_s=cold.elapsed_s if cold else None,
+        warm_s=warm.elapsed_s if warm else None,
+    )

@@ -120,10 +120,17 @@ class GrpcConnection:
         grpc.channel_ready_future(self._channel).result(self._timeout_s)
 
     def send(self, body: Body) -> bytes:
-        """Return the answer's message."""
+        """Return the answer's message.
+
+        Raises:
+            RefusedError: the call failed.
+        """
         if self._call is None:
             self.open()
-        answer: bytes = self._call(bytes(body.data), timeout=self._timeout_s, metadata=self._metadata)
+        try:
+            answer: bytes = self._call(bytes(body.data), timeout=self._timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise RefusedError(f"{error.code().name}: {error.details()}") from error
         return answer
 
     def decode(self, answer: bytes, batch: int) -> Embeddings:

@@ -55,15 +55,10 @@ def _crosscheck(
     table = Table(
         "point", "figure", "ours", "theirs", "ours / theirs", f"within {BAR:.0%}", "requests, ours and theirs"
     )
-    busy = 0.0
     agreed = True
-    for point in (
-        Point("wrk", kind, 1),
-        Point("wrk", kind, in_flight),
-        Point("LoadGen", kind, 1),
-        Point("LoadGen", kind, in_flight, per_s=SHARE),
-    ):
-        point = Point(point.instrument, kind, in_flight, per_s=SHARE * busy) if point.per_s else point
+
+    def compared(point: Point) -> list[Comparison]:
+        nonlocal agreed
         console.print(f"measuring {point.title}")
         mine, others = [], []
         for number in range(rounds):
@@ -72,11 +67,14 @@ def _crosscheck(
         if failures := sum(one.failures for one in (*mine, *others)):
             raise BenchError(f"{failures} requests failed at {point.title}; nothing can be compared")
         found = compare(mine, others)
-        busy = max(busy, found[0].theirs)
         agreed = agreed and all(one.agrees for one in found if one.judged)
-        counts = f"{sum(one.requests for one in mine)}, {sum(one.requests for one in others)}"
-        for one in found:
-            _show(table, point, one, counts)
+        _show(table, point, found, f"{sum(one.requests for one in mine)}, {sum(one.requests for one in others)}")
+        return found
+
+    compared(Point("wrk", kind, 1))
+    busy, *_ = compared(Point("wrk", kind, in_flight))
+    compared(Point("LoadGen", kind, 1))
+    compared(Point("LoadGen", kind, in_flight, per_s=SHARE * busy.theirs))
     console.print(table)
     return agreed
 
@@ -87,17 +85,11 @@ def _theirs(url: str, point: Point, photos: PhotoSet, seconds: int, number: int)
     return loadgen.measure(url, point, photos, seconds, number)
 
 
-def _show(table: Table, point: Point, one: Comparison, counts: str) -> None:
-    verdict = "yes" if one.agrees else "no"
-    table.add_row(
-        point.title if one.figure == "images_per_s" else "",
-        one.figure,
-        f"{one.ours:.2f}",
-        f"{one.theirs:.2f}",
-        f"{one.ratio:.3f}",
-        verdict if one.judged else f"{verdict}, not judged",
-        counts if one.figure == "images_per_s" else "",
-    )
+def _show(table: Table, point: Point, found: list[Comparison], counts: str) -> None:
+    for index, one in enumerate(found):
+        verdict = ("yes" if one.agrees else "no") + ("" if one.judged else ", not judged")
+        figures = (f"{one.ours:.2f}", f"{one.theirs:.2f}", f"{one.ratio:.3f}")
+        table.add_row("" if index else point.title, one.figure, *figures, verdict, "" if index else counts)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ def parse(lines: Iterable[str], failures: int) -> Figures:
         requests=told["result_query_count"],
         failures=failures,
         images_per_s=rate,
+        mean_ms=told["result_mean_latency_ns"] / 1e6,
         p50_ms=told["result_50.00_percentile_latency_ns"] / 1e6,
         p90_ms=told["result_90.00_percentile_latency_ns"] / 1e6,
         p99_ms=told["result_99.00_percentile_latency_ns"] / 1e6,

@@ -29,5 +29,14 @@ def measure(clients: Clients, url: str, point: Point, seconds: float, seed: int)
             seed=seed,
         )
     )
-    p50, p90, p99 = np.percentile(seen.latencies_s, [50, 90, 99]) * 1e3 if len(seen.latencies_s) else [np.nan] * 3
-    return Figures(len(seen.latencies_s), seen.failures, seen.images_per_s, float(p50), float(p90), float(p99))
+    latencies_ms = seen.latencies_s * 1e3 if len(seen.latencies_s) else np.array([np.nan])
+    p50, p90, p99 = np.percentile(latencies_ms, [50, 90, 99]).tolist()
+    return Figures(
+        requests=len(seen.latencies_s),
+        failures=seen.failures,
+        images_per_s=seen.images_per_s,
+        mean_ms=float(latencies_ms.mean()),
+        p50_ms=p50,
+        p90_ms=p90,
+        p99_ms=p99,
+    )

@@ -41,6 +41,7 @@ class Figures:
     requests: int
     failures: int
     images_per_s: float
+    mean_ms: float
     p50_ms: float
     p90_ms: float
     p99_ms: float
@@ -70,7 +71,7 @@ class Comparison:
         return abs(self.ratio - 1) <= BAR
 
 
-FIGURES = {"images_per_s": True, "p50_ms": True, "p90_ms": True, "p99_ms": False}
+FIGURES = {"images_per_s": True, "mean_ms": True, "p50_ms": True, "p90_ms": True, "p99_ms": False}
 
 
 def compare(ours: list[Figures], theirs: list[Figures]) -> list[Comparison]:

@@ -19,7 +19,7 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    'crosscheck {"requests": %d, "failures": %d, "duration_us": %d, "p50_us": %f, "p90_us": %f, "p99_us": %f}\n',
+    'crosscheck {"requests": %d, "failures": %d, "duration_us": %d, "mean_us": %f, "p50_us": %f, "p90_us": %f, "p99_us": %f}\n',
     summary.requests, errors.connect + errors.read + errors.write + errors.status + errors.timeout,
-    summary.duration, latency:percentile(50), latency:percentile(90), latency:percentile(99)))
+    summary.duration, latency.mean, latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end

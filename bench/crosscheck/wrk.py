@@ -49,6 +49,7 @@ def parse(output: str, errors: str = "") -> Figures:
         requests=told["requests"],
         failures=told["failures"],
         images_per_s=told["requests"] / told["duration_us"] * 1e6,
+        mean_ms=told["mean_us"] / 1e3,
         p50_ms=told["p50_us"] / 1e3,
         p90_ms=told["p90_us"] / 1e3,
         p99_ms=told["p99_us"] / 1e3,

@@ -51,7 +51,7 @@ def draw_bars(figure: Figure, chart: BarChart, *, wide: bool) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(place - _GAP - 0.4, -0.6)
     axes.set_xlim(0, longest * (1.08 if wide else 1.2))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7 if wide else 4))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7 if wide else 4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
     axes.set_xlabel(chart.x_label, fontsize=11, color=style.QUIET)
     shown = _shown(chart)

@@ -1,5 +1,6 @@
 """What was measured with, how, and what that cannot tell."""
 
+from pathlib import Path
 from typing import Any
 
 from bench.figures import gigabytes, megabytes, number
@@ -17,7 +18,7 @@ def conditions(result: Result) -> Table:
         ["weights", _weights(model)],
         [
             "photos",
-            f"{used}, {megabytes(photos.bytes)}, from {code(photos.folder)}, SHA-256 {code(photos.sha256[:12])}",
+            f"{used}, {megabytes(photos.bytes)}, from {code(Path(photos.folder).name)}, SHA-256 {code(photos.sha256[:12])}",
         ],
         ["CPU", f"{plain(machine.cpu)}, {count(machine.cores, 'core')}, {gigabytes(machine.memory_bytes)}"],
         ["GPU", f"{gpus}, driver {machine.driver}" if machine.driver else gpus],

@@ -48,7 +48,7 @@ def _sections(result: Result) -> list[Section]:
         ),
         Section(
             "Latency",
-            "Milliseconds per request, as the client sees it, over all rounds.",
+            "Milliseconds per request, as the client sees it, over all rounds. A percentile that no request is above is left out.",
             (
                 tables.latencies(result, [s for s in key if s.kind in ("single", "wan")]),
                 *_kept(tables.estimates(result)),
@@ -87,9 +87,11 @@ def _results(result: Result) -> str:
     wins = outcome.wins(result)
     named = {"tie": "ties", "undecided": "undecided"}
     counts = ", ".join(f"{named.get(name, name)} {number}" for name, number in wins.items())
+    reason = tables.common_reason(result)
     return (
         f"Median of the rounds with its 95 % interval; the margin says how many times as good the leader is as each other. "
         f"Of all {len(result.summary.verdicts)} scenarios: {counts}."
+        + (f" {plain(reason[0].upper() + reason[1:])}." if reason else "")
     )
 
 

@@ -55,8 +55,8 @@ def split_parts(point: Point) -> tuple[float, ...] | None:
 
 def startup(result: Result) -> BarChart | None:
     """Return the seconds that each backend took to be ready, by step, and cold and warm where measured."""
-    timings = {each.backend: each.timings_s for each in result.startup} or {
-        target.name: target.timings_s for target in result.backends
+    timings = {each.backend: each.timings_s for each in result.startup if each.backend in result.measured} or {
+        target.name: target.timings_s for target in result.backends if target.ready
     }
     steps = list(dict.fromkeys(step for each in timings.values() for step, seconds in each.items() if seconds))
     measured: dict[str, list[tuple[str, float | None]]] = {

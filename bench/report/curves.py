@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
+from bench.figures import number
 from bench.points import Point
 from bench.report import style
 from bench.report.charts import LineChart, Mark, Panel, Scale, Series, Spot, scale_for
-from bench.report.names import DASH, marks, series_name
+from bench.report.names import DASH, has, marks, series_name
 from bench.result import Result
 from bench.scenarios import INPUTS, TITLES, TRANSPORTS, Input, Kind, Transport
 
@@ -51,9 +52,17 @@ def latency_by_concurrency(result: Result) -> LineChart | None:
         _p99,
         key="latency-in-flight",
         title="Latency against requests in flight",
-        caption="The 99th percentile over all rounds, one image per request, closed loop.",
+        caption="The 99th percentile over all rounds, one image per request, closed loop." + few(result),
         x_label="requests in flight",
         y_label="p99, ms",
+    )
+
+
+def few(result: Result) -> str:
+    """Return what to know of the 99th percentile where some curve rests on few requests; nothing where none does."""
+    points = [point for point in result.summary.points if point.scenario.kind in ("single", "concurrency")]
+    return (
+        "" if all(has(point.requests, 99) for point in points) else " Of fewer than 100 requests it is the slowest one."
     )
 
 
@@ -170,7 +179,7 @@ def _with_client(result: Result, panels: list[Panel], place: Callable[..., int |
         return panels, "The client's own limit was not measured."
     return (
         extended,
-        f"Against a server that computes nothing, the same client reached at least {nearest:.1f} times this.",
+        f"Against a server that computes nothing, the same client reached at least {number(nearest)} times this.",
     )
 
 

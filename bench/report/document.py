@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from bench.report.charts import Chart
 
+_MEANING = re.compile(r"[\\`*<\[]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)")
+"""What means something else in Markdown; an underscore within a word does not."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -62,7 +65,7 @@ class Document:
 
 def plain(text: str) -> str:
     """Return somebody else's words, such as an error message, as Markdown that shows them as they are."""
-    return re.sub(r"([\\`*<\[])", r"\\\1", " ".join(text.split()))
+    return _MEANING.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def code(text: str) -> str:

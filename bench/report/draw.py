@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.report import style
 from bench.report.bars import bar_height, draw_bars
-from bench.report.charts import BarChart, Chart, LineChart
+from bench.report.charts import MARK_LETTERS, MARK_WORDS, BarChart, Chart, LineChart
 from bench.report.lines import (
     PANEL_COLUMNS,
     by_rows,
@@ -106,7 +106,9 @@ def stacked(charts: Sequence[LineChart], title: str, order: list[str]) -> Figure
     words = textwrap.wrap(title, 88)
     legend, head = legend_height(charts, wide=True), 22.0 * len(words) + 14
     heights = [line_height(chart, wide=True) + 16 for chart in charts]
-    height = sum(heights) + legend + head
+    marks = [mark for mark in MARK_LETTERS if any(mark in chart.marks for chart in charts)]
+    foot = 18.0 * len(marks)
+    height = sum(heights) + legend + head + foot
     figure.set_size_inches(WIDE / UNIT, height / UNIT)
     columns = max(len(chart.panels) for chart in charts)
     rows = figure.subplots(len(charts), columns, squeeze=False, sharey="row", height_ratios=heights)
@@ -119,7 +121,9 @@ def stacked(charts: Sequence[LineChart], title: str, order: list[str]) -> Figure
             draw_panel(each, chart, chart.panels[i], order, gid="points", head=name, wide=True, first=i == 0)
     figure.text(8 / WIDE, 1 - 10 / height, "\n".join(words), va="top", fontsize=14, fontweight="bold", linespacing=1.2)
     _legend(figure, charts, order, top=height - head, height=height, wide=True)
-    layout.set(rect=(0, 0, 1, 1 - (legend + head) / height), w_pad=8 / UNIT, h_pad=8 / UNIT)
+    explained = "\n".join(f"{MARK_LETTERS[mark]}  {mark}: {MARK_WORDS[mark]}" for mark in marks)
+    figure.text(8 / WIDE, 6 / height, explained, va="bottom", fontsize=11, color=style.QUIET)
+    layout.set(rect=(0, foot / height, 1, 1 - (legend + head + foot) / height), w_pad=8 / UNIT, h_pad=8 / UNIT)
     return figure
 
 

@@ -158,7 +158,7 @@ def _scale(axes: Axes, side: str, scale: str, values: list[float], ticks: tuple[
         decades = math.log10(max(values) / min(values)) if values else 1.0
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.2 else (1.0,), numticks=20))
     else:
-        axis.set_major_locator(MaxNLocator(nbins=most, min_n_ticks=3))
+        axis.set_major_locator(MaxNLocator(nbins=most, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 

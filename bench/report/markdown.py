@@ -27,7 +27,7 @@ def _section(section: Section) -> str:
 
 def table(table: Table) -> str:
     """Return a Markdown table with its columns in line; numbers are right-aligned."""
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (table.heads, *table.rows)]
+    cells = [[_one_line(cell) for cell in row] for row in (table.heads, *table.rows)]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(table.heads))]
 
     def numeric(column: int) -> bool:
@@ -40,3 +40,7 @@ def table(table: Table) -> str:
     rule = ["-" * (width - 1) + ":" if numeric(i) else "-" * width for i, width in enumerate(widths)]
     head = [f"{table.title}:\n"] if table.title else []
     return "\n".join([*head, line(cells[0]), "| " + " | ".join(rule) + " |", *(line(row) for row in cells[1:])])
+
+
+def _one_line(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n(", " (").replace("\n", "; ")

@@ -34,6 +34,11 @@ def marks(point: Point) -> tuple[Mark, ...]:
     return tuple(found)
 
 
+def has(requests: int, percentile: float) -> bool:
+    """Tell whether at least one of the requests is above a percentile; without, it is only the slowest one."""
+    return round(requests * (100 - percentile) / 100, 6) >= 1
+
+
 def verdict_words(verdict: Verdict) -> str:
     """Return a scenario's outcome: the winner, `tie`, or `undecided` where nothing could be compared."""
     return verdict.winner or ("tie" if verdict.ahead else "undecided")

@@ -55,7 +55,7 @@ def _section(reference: Reference) -> Section:
     )
     rows = [
         [
-            each.theirs.replace(", ", ",\n"),
+            each.theirs,
             each.payload,
             each.precision,
             *(number(ms) for ms in (each.single.p50_ms, each.single.p95_ms, each.single.p99_ms)),

@@ -6,7 +6,7 @@ from bench.figures import interval, number, optional, ratio, relative
 from bench.parity import Parity
 from bench.points import Point, ServerLoad
 from bench.report.document import Table, plain
-from bench.report.names import UNITS, key_scenarios, marks, verdict_words
+from bench.report.names import UNITS, has, key_scenarios, marks, verdict_words
 from bench.result import Result
 from bench.scenarios import Scenario
 from bench.verdicts import Verdict
@@ -37,7 +37,7 @@ def outcomes(result: Result, scenarios: Sequence[Scenario] | None = None, title:
             verdict.scenario.title,
             UNITS[verdict.scenario.kind],
             *(_decisive(points.get((verdict.scenario, name)), verdict) for name in names),
-            *([_outcome(verdict)] if several else []),
+            *([_outcome(verdict, common_reason(result))] if several else []),
         ]
         for verdict in verdicts
     ]
@@ -54,16 +54,20 @@ def _decisive(point: Point | None, verdict: Verdict) -> str:
     return "\n".join(part for part in (text, ends, ", ".join(marks(point))) if part)
 
 
-def _outcome(verdict: Verdict) -> str:
-    lines = [ratio(value, name) for name, value in verdict.ahead.items()]
-    if verdict.reason:
-        lines.append(plain(verdict.reason))
-    words = verdict_words(verdict)
+def _outcome(verdict: Verdict, told: str | None) -> str:
+    """Return winner, margins and reason; not the reason that is `told` already."""
+    ahead = [ratio(value, name) for name, value in verdict.ahead.items()]
+    reason = [plain(verdict.reason)] if verdict.reason and verdict.reason != told else []
     if verdict.winner:
-        words = f"**{words}**"
-    elif verdict.ahead:
-        words = f"{words}, {verdict.leader} ahead:"
-    return "\n".join([words, *lines])
+        return "\n".join([f"**{verdict.winner}**", *ahead, *reason])
+    return "\n".join([verdict_words(verdict), *(f"{verdict.leader} is {each}" for each in ahead), *reason])
+
+
+def common_reason(result: Result) -> str | None:
+    """Return why nothing was decided, where it is the same wherever several backends were measured."""
+    measured = [point.scenario for point in result.summary.points]
+    reasons = {each.reason for each in result.summary.verdicts if measured.count(each.scenario) > 1}
+    return reasons.pop() if len(reasons) == 1 else None
 
 
 def latencies(result: Result, scenarios: list[Scenario] | None = None) -> Table:
@@ -74,15 +78,20 @@ def latencies(result: Result, scenarios: list[Scenario] | None = None) -> Table:
             point.backend,
             f"{point.requests:,}",
             f"{point.failures:,}",
-            *(optional(point.percentiles_ms.get(key)) for key in ("50", "90", "99", "99.9")),
+            *(_percentile(point, key) for key in ("50", "90", "99", "99.9")),
+            optional(point.percentiles_ms.get("100")),
             interval(point.images_per_s),
             ", ".join(marks(point)) or "-",
         ]
         for point in result.summary.points
         if scenarios is None or point.scenario in scenarios
     ]
-    heads = ["scenario", "backend", "requests", "failed", "p50", "p90", "p99", "p99.9", "images/s", "mark"]
+    heads = ["scenario", "backend", "requests", "failed", "p50", "p90", "p99", "p99.9", "slowest", "images/s", "mark"]
     return Table(heads, rows, right=2)
+
+
+def _percentile(point: Point, key: str) -> str:
+    return optional(point.percentiles_ms.get(key)) if has(point.requests, float(key)) else "-"
 
 
 def estimates(result: Result) -> Table | None:

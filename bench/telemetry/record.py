@@ -65,11 +65,13 @@ class Telemetry(_Record):
 
     Attributes:
         elapsed_s: length of the window.
+        looking_s: the part of it that looking at the GPUs took, in a thread of the benchmark's own process; microseconds without one.
         gpus: of this machine; None when no backend runs on it or NVML cannot be asked.
         backends: by name; None for one that does not run on this machine or cannot be looked at.
     """
 
     elapsed_s: float
+    looking_s: float = 0.0
     gpus: tuple[GpuTelemetry, ...] | None
     backends: dict[str, BackendTelemetry | None]
 

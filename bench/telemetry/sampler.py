@@ -22,7 +22,7 @@ class Sampler:
     """Measures windows, one after the other, from one thread.
 
     The processes are read at a window's ends only, outside of it; without a GPU nothing runs while it lasts. With GPUs a
-    thread looks at them every 0.2 s; docs/benchmark-checks.md says what that costs.
+    thread looks at them every 0.2 s, and every window tells what that took.
     """
 
     def __init__(self, urls: Mapping[str, str]) -> None:
@@ -36,6 +36,7 @@ class Sampler:
         self._servers: dict[str, ServerProcesses] = {}
         self._gpus = Gpus() if self._here else None
         self._looks: list[tuple[float, list[Look]]] = []
+        self._looking_s = 0.0
         self._cpu_s: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -60,7 +61,7 @@ class Sampler:
         """Begin a window; call it right before the load begins."""
         self._find()
         self._cpu_s = {name: server.cpu_s() for name, server in self._servers.items()}
-        self._looks = []
+        self._looks, self._looking_s = [], 0.0
         self._look()
         if self._gpus and self._gpus.names:
             self._stop.clear()
@@ -80,6 +81,7 @@ class Sampler:
         moments = [moment for moment, _ in self._looks]
         return Telemetry(
             elapsed_s=moments[-1] - moments[0],
+            looking_s=self._looking_s,
             gpus=tuple(
                 summarise(index, name, [(moment, looks[index]) for moment, looks in self._looks])
                 for index, name in enumerate(self._gpus.names)
@@ -118,7 +120,9 @@ class Sampler:
             self._look()
 
     def _look(self) -> None:
-        self._looks.append((time.perf_counter(), self._gpus.look() if self._gpus else []))
+        begun = time.perf_counter()
+        self._looks.append((begun, self._gpus.look() if self._gpus else []))
+        self._looking_s += time.perf_counter() - begun
 
     def _end_thread(self) -> None:
         if self._thread:

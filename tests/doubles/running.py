@@ -25,7 +25,7 @@ class RunningServer:
         """Return what it gave each request so far, in the order of the answers.
 
         `arrived_s`: on this machine's monotonic clock, when the request was fully read; `reading_ms`: from its first
-        byte until then (0.5 ms for an image of pixels); `given_ms`: from then until the answer is written, late by 0.1 ms
+        byte until then (0.1 ms for an image of pixels); `given_ms`: from then until the answer is written, late by 0.1 ms
         at most as a rule; `due_ms`: the same as planned.
         """
         found: list[dict[str, float]] = httpx.get(f"{self.url}/delays").raise_for_status().json()

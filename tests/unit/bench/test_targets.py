@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from bench import targets
+from bench.addresses import Addresses
 from bench.errors import BenchError
 
 
@@ -30,7 +31,7 @@ def document(**states: str) -> dict[str, Any]:
 def answer(monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception) -> list[str]:
     asked: list[str] = []
 
-    def get(url: str, timeout: float) -> httpx.Response:
+    def get(url: str, **_: object) -> httpx.Response:
         asked.append(url)
         if isinstance(response, Exception):
             raise response
@@ -40,12 +41,10 @@ def answer(monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception
     return asked
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8002", "http://127.0.0.1:8002", "http://127.0.0.1:8002/", "http://127.0.0.1:8002/ready"]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8002", "http://127.0.0.1:8002/", "http://127.0.0.1:8002/ready"])
 def test_the_address_may_come_with_or_without_the_path(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     asked = answer(monkeypatch, httpx.Response(200, json=document(pytorch="ready", onnx="ready", tensorrt="skipped")))
-    stack = targets.discover(url)
+    stack = targets.discover(Addresses(url))
     assert asked == ["http://127.0.0.1:8002/ready"]
     assert [target.name for target in stack.ready] == ["pytorch", "onnx"]
     assert (stack.targets[2].state, stack.targets[2].reason) == ("skipped", "no GPU")
@@ -62,29 +61,46 @@ def test_a_stack_that_is_not_ready_is_refused_with_every_state(monkeypatch: pyte
     with pytest.raises(
         BenchError, match=r"pytorch is ready, onnx is warming \(no GPU\), tensorrt is failed \(no GPU\)"
     ):
-        targets.discover("http://127.0.0.1:8002")
+        targets.discover(Addresses("http://127.0.0.1:8002"))
 
 
 def test_nothing_there_says_how_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, httpx.ConnectError("refused"))
     with pytest.raises(BenchError, match=r"nothing answers at http://127.0.0.1:8002/ready .* `bakeoff up`"):
-        targets.discover("http://127.0.0.1:8002")
+        targets.discover(Addresses("http://127.0.0.1:8002"))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"model": {}, "backends": {"a": {}}, "ready": true}'])
 def test_another_program_on_the_port_is_named_as_such(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     answer(monkeypatch, httpx.Response(200, content=body))
     with pytest.raises(BenchError, match="is another program on that port"):
-        targets.discover("http://127.0.0.1:8002")
+        targets.discover(Addresses("http://127.0.0.1:8002"))
+
+
+def test_a_stack_that_wants_a_key_says_how_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, httpx.Response(401))
+    with pytest.raises(BenchError, match="answered 401; give its key with --api-key"):
+        targets.discover(Addresses("http://127.0.0.1:8002"))
+
+
+def test_a_backend_s_transports_are_those_that_the_stack_tells() -> None:
+    told = document(onnx="ready", pytorch="ready")
+    told["backends"]["onnx"]["grpc_url"] = "127.0.0.1:8011"
+    stack = targets.parse_ready(told, Addresses("http://gpu.example:8002"))
+    assert {target.name: target.transports for target in stack.targets} == {
+        "onnx": ("http", "grpc"),
+        "pytorch": ("http",),
+    }
+    assert stack.targets[0].grpc_url == "gpu.example:8011"
 
 
 @pytest.mark.parametrize(
-    ("asked", "reached"),
+    ("url", "path"),
     [
-        ("http://localhost:8002/ready", "http://127.0.0.1:8010"),
-        ("http://gpu.example:8002/ready", "http://gpu.example:8010"),
-        ("http://[2001:db8::1]:8002/ready", "http://[2001:db8::1]:8010"),
+        ("http://h:1", "http://h:1/ready"),
+        ("https://h/stack/", "https://h/stack/ready"),
+        ("http://h/ready", "http://h/ready"),
     ],
 )
-def test_a_remote_stack_s_loopback_addresses_are_at_its_host(asked: str, reached: str) -> None:
-    assert targets.parse_ready(document(onnx="ready"), asked).targets[0].url == reached
+def test_readiness_is_asked_behind_a_path_too(url: str, path: str) -> None:
+    assert targets.with_path(url) == path

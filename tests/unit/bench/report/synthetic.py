@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
-from hdrh.histogram import HdrHistogram
 
 from bench.fairness import Fairness, Served
 from bench.goals import Recommendation
+from bench.histogram import Latencies
 from bench.intervals import Interval
 from bench.machine import Machine
 from bench.parity import Parity
@@ -21,6 +21,7 @@ from bench.verdicts import Verdict
 from bench.windows import Window
 
 ROUNDS = 5
+REQUESTS = 1000
 SCALE: Mapping[Input, float] = {"encoded": 1.6, "pixels": 1.0}
 
 
@@ -210,10 +211,7 @@ def _point(scenario: Scenario, name: str, base: float, noise: np.random.Generato
     gain = (batch * flying) ** 0.55
     speed = 1e3 / base * gain
     latency = batch * flying * 1e3 / speed
-    latencies = latency * noise.lognormal(0, 0.15, 4000)
-    histogram = HdrHistogram(1, 3_600_000_000, 3)
-    for each in latencies:
-        histogram.record_value(int(each * 1e3))
+    latencies = latency * noise.lognormal(0, 0.15, REQUESTS)
     keys = (0, 10, 25, 50, 75, 90, 95, 99, 99.9, 100)
     mean = float(latencies.mean())
     ns = mean * 1e6
@@ -236,16 +234,16 @@ def _point(scenario: Scenario, name: str, base: float, noise: np.random.Generato
         backend=name,
         images_per_s=_figure(speed, noise),
         p50=None if server else _figure(latency, noise),
-        requests=4000,
+        requests=REQUESTS,
         failures=0,
         percentiles_ms={f"{key:g}": float(np.percentile(latencies, key)) for key in keys},
         mean_ms=mean,
-        p90_estimate=Estimate(ms=latency * 1.3, requests=4000, needed=64) if scenario.kind == "single" else None,
-        p99_estimate=Estimate(ms=None, requests=4000, needed=662) if scenario.kind == "single" else None,
+        p90_estimate=Estimate(ms=latency * 1.3, requests=REQUESTS, needed=64) if scenario.kind == "single" else None,
+        p99_estimate=Estimate(ms=None, requests=REQUESTS, needed=662) if scenario.kind == "single" else None,
         server=server,
-        histogram=histogram.encode().decode("ascii"),
+        histogram=Latencies.of(latencies / 1e3).encoded,
         split=Split(
-            requests=4000,
+            requests=REQUESTS,
             failures=0,
             total_ns=0.9 * ns,
             queue_ns=0.1 * ns,

@@ -194,6 +194,7 @@ def test_the_main_picture_shows_every_point(gpu_result: Result) -> None:
     figure = stacked(charts, "A decision", ORDER)
     drawn = [(axes, line) for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("points")]
     assert sum(len(line.get_xydata()) for _, line in drawn) == sum(len(each.spots) for each in charts)
+    assert any("? " in text.get_text() and "undecided" in text.get_text() for text in figure.texts)
     for axes, line in drawn:
         for x, y in line.get_xydata():
             assert axes.get_xlim()[0] <= x <= axes.get_xlim()[1]

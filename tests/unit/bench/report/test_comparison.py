@@ -97,7 +97,7 @@ def test_what_is_wrong_with_a_run_is_said_with_its_letter(gpu_result: Result) ->
 
 
 def test_a_point_with_a_problem_is_not_compared(gpu_result: Result) -> None:
-    failing = synthetic_result(BACKENDS, problems={"onnx": "3 of 4003 requests failed"})
+    failing = synthetic_result(BACKENDS, problems={"onnx": "3 of 1003 requests failed"})
     row = cells(render(compare([("first", gpu_result), ("second", failing)])), "single, pixels", "onnx", "p50, ms")
     assert row[4:] == ["-", "-"]
 

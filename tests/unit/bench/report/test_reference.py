@@ -40,7 +40,7 @@ def test_their_curves_are_beside_ours_as_theirs_and_only_where_they_sent_the_lik
 def test_the_section_has_figures_source_and_what_was_wrong(gpu_result: Result) -> None:
     text = section(render(with_reference(contents(gpu_result), first_team())), "Theirs: the first team's table")
     assert cells(text, "PyTorch FastAPI")[3:] == ["55.8", "68.9", "72.3", "-", "17.5", "29.8", "39.7", "52.0", "64.3"]
-    assert cells(text, "Triton, ONNX Runtime with the TensorRT provider")[-5:] == ["5.00", "10.2", "-", "-", "-"]
+    assert cells(text, "Triton TensorRT EP")[-5:] == ["5.00", "10.2", "-", "-", "-"]
     assert "dahlianadkarni/ai_inference_img_similarity" in text
     for wrong in ("602 KB", "FP16", "10 ms", "over the internet", "compiled anew"):
         assert wrong in text

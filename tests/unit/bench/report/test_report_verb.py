@@ -6,17 +6,21 @@ import pytest
 from typer.testing import CliRunner
 
 from bakeoff.cli import app
-from bench.result import FILE, Result
+from bakeoff.report import _newest
+from bench.result import FILE
+from tests.unit.bench.report.synthetic import synthetic_result
 
 PAGES = ["report.html", "report.md", "report.png", "result.json"]
 
 
-@pytest.fixture
-def results(tmp_path: Path, gpu_result: Result, cpu_result: Result) -> Path:
-    for name, result in (("2026-01-01T00-00-00Z", gpu_result), ("2026-01-02T00-00-00Z", cpu_result)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / FILE).write_text(result.model_dump_json(), encoding="utf-8")
-    return tmp_path
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    for name, pytorch_ms in (("2026-01-01T00-00-00Z", 40.0), ("2026-01-02T00-00-00Z", 20.0)):
+        result = synthetic_result({"pytorch": pytorch_ms, "onnx": 30.0}, gpu=False, batches=(2,))
+        (folder / name).mkdir()
+        (folder / name / FILE).write_text(result.model_dump_json(), encoding="utf-8")
+    return folder
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -24,38 +28,34 @@ def run(*arguments: object) -> tuple[int, str]:
     return outcome.exit_code, outcome.output
 
 
-def test_the_newest_run_is_shown_and_drawn(results: Path) -> None:
-    code, text = run("--results", results)
+def runs(results: Path) -> list[Path]:
+    return sorted(path for path in results.iterdir() if path.name.startswith("2026"))
+
+
+def test_the_newest_run_is_shown_and_drawn_and_its_picture_put_where_asked(results: Path, tmp_path: Path) -> None:
+    code, text = run("--results", results, "--png", tmp_path / "mine.png")
     assert code == 0
     assert "CLIP bake-off: pytorch wins on latency" in text
     assert "2026-01-02T00-00-00Z/report.html" in text
-    assert sorted(path.name for path in (results / "2026-01-02T00-00-00Z").iterdir()) == PAGES
+    assert sorted(path.name for path in runs(results)[1].iterdir()) == PAGES
+    assert (tmp_path / "mine.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_two_runs_are_compared_and_it_says_where(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = sorted(path for path in results.iterdir())
+def test_two_runs_are_compared_and_that_is_no_newer_run(results: Path) -> None:
+    first, second = runs(results)
     code, text = run(first, second)
     assert code == 0
     assert "2 runs side by side" in text
     made = results / f"comparison-{first.name}-and-{second.name}"
     assert str(made / "report.html") in text
     assert sorted(path.name for path in made.iterdir()) == ["report.html", "report.md"]
-
-
-def test_a_comparison_is_not_taken_for_the_newest_run(results: Path) -> None:
-    run(*sorted(results.iterdir()))
-    assert "pytorch wins on latency" in run("--results", results)[1]
+    assert _newest(results) == second
 
 
 def test_their_table_is_drawn_when_asked_for(results: Path) -> None:
-    folder = results / "2026-01-01T00-00-00Z"
+    folder = runs(results)[0]
     assert run(folder, "--with-reference")[0] == 0
     assert "theirs: onnx, A100" in (folder / "report.html").read_text(encoding="utf-8")
-
-
-def test_the_picture_is_written_where_asked(results: Path, tmp_path: Path) -> None:
-    assert run("--results", results, "--png", tmp_path / "mine.png")[0] == 0
-    assert (tmp_path / "mine.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_no_run_and_no_result_are_said_with_what_to_do(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_a_result_of_another_version_is_said(tmp_path: Path) -> None:
     assert "schema version 1; this program reads 2" in text
 
 
-def test_a_folder_that_cannot_be_written_is_said(results: Path) -> None:
-    (results / "file").write_text("")
-    code, text = run(*sorted(path for path in results.iterdir() if path.is_dir()), "--output", results / "file" / "x")
+def test_a_folder_that_cannot_be_written_is_said(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, text = run(*runs(results), "--output", tmp_path / "file" / "x")
     assert code == 1
     assert "give another with --output" in text

@@ -1,5 +1,6 @@
 """What the reports say, in Markdown."""
 
+import html
 import re
 
 import pytest
@@ -31,7 +32,7 @@ def test_the_decision_comes_first(gpu_result: Result) -> None:
 def test_backends_alike_are_a_tie() -> None:
     text = report(synthetic_result({"pytorch": 4.0, "onnx": 4.0}))
     assert text.startswith("# CLIP bake-off: a tie on latency\n")
-    assert cells(text, "single, pixels", "p50, ms")[4].startswith("tie, ")
+    assert cells(text, "single, pixels", "p50, ms")[4].startswith("tie; ")
 
 
 def test_a_lone_backend_is_not_called_a_winner() -> None:
@@ -46,7 +47,9 @@ def test_each_scenario_has_figures_intervals_winner_and_margin(gpu_result: Resul
     row = cells(report(gpu_result), "single, pixels", "p50, ms")
     assert re.fullmatch(r"4\.\d\d \(4\.\d\d to 4\.\d\d\)", row[2])
     assert re.fullmatch(r"\*\*2\.\d\d\*\* \(2\.\d\d to 2\.\d\d\)", row[4])
-    assert re.fullmatch(r"\*\*tensorrt\*\* 1\.\d\dx pytorch \(.* to .*\) 1\.\d\dx onnx \(1\.\d\d to 1\.\d\d\)", row[5])
+    assert re.fullmatch(
+        r"\*\*tensorrt\*\*; 1\.\d\dx pytorch \(.* to .*\); 1\.\d\dx onnx \(1\.\d\d to 1\.\d\d\)", row[5]
+    )
 
 
 def test_only_the_heaviest_load_of_each_kind_is_in_the_short_table(gpu_result: Result) -> None:
@@ -70,9 +73,9 @@ def test_random_weights_are_announced_before_any_figure(gpu_result: Result) -> N
 
 
 def test_failures_are_announced_once_for_all_their_scenarios_with_an_error() -> None:
-    text = report(synthetic_result(BACKENDS, problems={"onnx": "3 of 4003 requests failed"}))
+    text = report(synthetic_result(BACKENDS, problems={"onnx": "3 of 1003 requests failed"}))
     expected = (
-        "> **onnx, 4 scenarios (such as single, encoded photos): 3 of 4003 requests failed.** It cannot win there. "
+        "> **onnx, 4 scenarios (such as single, encoded photos): 3 of 1003 requests failed.** It cannot win there. "
     )
     assert expected + "`out of memory <b>now</b>`" in text
     assert cells(text, "single, pixels", "p50, ms")[3].endswith("invalid")
@@ -166,12 +169,41 @@ def test_a_result_survives_its_file(gpu_result: Result) -> None:
 def test_tables_are_in_line_and_their_pipes_do_not_break_them() -> None:
     lines = table(Table(["a", "b"], [["x|y", "1"], ["z", "22\n33"]], right=1)).splitlines()
     assert len({len(line) for line in lines}) == 1
-    assert lines[2] == r"| x\|y |     1 |"
-    assert lines[3] == r"| z    | 22 33 |"
+    assert lines[2] == r"| x\|y |      1 |"
+    assert lines[3] == r"| z    | 22; 33 |"
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1))
 def test_somebody_elses_words_are_shown_as_they_are(words: str) -> None:
     shown = MarkdownIt("commonmark", {"html": False}).renderInline("x " + plain(words))
-    unescaped = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
-    assert unescaped == " ".join(f"x {words}".split())
+    assert html.unescape(shown) == " ".join(f"x {words}".split())
+
+
+def test_a_percentile_that_no_request_is_above_is_left_out(gpu_result: Result) -> None:
+    few = tuple(point.model_copy(update={"requests": 50}) for point in gpu_result.summary.points)
+    summary = gpu_result.summary.model_copy(update={"points": few})
+    row = cells(
+        section(report(gpu_result.model_copy(update={"summary": summary})), "Latency"), "single, pixels", "onnx"
+    )
+    assert row[6:8] == ["-", "-"]
+    assert float(row[5]) < float(row[8])
+
+
+def test_a_reason_that_is_the_same_everywhere_is_told_once(gpu_result: Result) -> None:
+    alone = {"single-pixels-grpc", "single-encoded-grpc"}
+    points = tuple(p for p in gpu_result.summary.points if p.scenario.name not in alone or p.backend == "onnx")
+    few = "2 complete rounds; a winner needs 5"
+    verdicts = tuple(
+        each.model_copy(
+            update={
+                "winner": None,
+                "ahead": {},
+                "reason": "nothing to compare with" if each.scenario.name in alone else few,
+            }
+        )
+        for each in gpu_result.summary.verdicts
+    )
+    summary = gpu_result.summary.model_copy(update={"verdicts": verdicts, "points": points})
+    text = section(report(gpu_result.model_copy(update={"summary": summary})), "Results")
+    assert text.count(few) == 1
+    assert cells(text, "single, pixels", "p50, ms")[5] == "undecided"

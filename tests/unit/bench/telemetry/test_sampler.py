@@ -138,6 +138,7 @@ def test_a_real_gpu_tells_what_a_window_of_matrix_products_took() -> None:
     assert busiest.energy_j
     assert busiest.energy_j > 3 * 50
     assert busiest.samples > 5
+    print(f"{seen.looking_s / busiest.samples * 1e3:.2f} ms a look: {seen}")  # -s shows it, for the documentation
     assert busiest.sm_clock_mhz
     assert busiest.temperature_c
     assert busiest.throttled is not None

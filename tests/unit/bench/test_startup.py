@@ -2,23 +2,27 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from bench import second_stack
+from bench import startup
 from bench.errors import BenchError
-from bench.result import Startup
-from bench.second_stack import ColdAndWarm, Start, cold_and_warm
+from bench.startup import cold_and_warm, parse_startup
 
 ROOT = Path(__file__).parents[3]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"state": "ready", "reason": None, "elapsed_s": 3.5, "timings_s": {"loading": 3.0}} | changes
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
     home.mkdir()
-    for name in second_stack.MODEL_FILES:
+    for name in startup.MODEL_FILES:
         (home / name).touch()
     return home
 
@@ -38,22 +42,22 @@ def runs(pid: int) -> bool:
         return False
 
 
-def started(**ready_s: float) -> Start:
-    return Start(
-        ready_s=99.0,
-        backends=tuple(Startup(backend=name, ready_s=s, timings_s={}, compile_s=0) for name, s in ready_s.items()),
-    )
-
-
-def test_both_starts_are_added_to_the_backends_of_their_names() -> None:
-    both = ColdAndWarm(cold=started(pytorch=9.0, onnx=5.0), warm=started(onnx=4.0, pytorch=8.0))
-    (onnx, other) = both.added_to([*started(onnx=6.0).backends, *started(tensorrt=7.0).backends])
-    assert (onnx.ready_s, onnx.cold_s, onnx.warm_s) == (6.0, 5.0, 4.0)
-    assert (other.ready_s, other.cold_s, other.warm_s) == (7.0, None, None)
+def test_the_figures_of_a_start_come_from_its_readiness_document() -> None:
+    document = {
+        "backends": {
+            "tensorrt": entry(timings_s={"loading": 1.0, "compiling": 60.5, "verifying": None}),
+            "onnx": entry(state="skipped", reason="no GPU", elapsed_s=None, timings_s={}),
+        }
+    }
+    found = parse_startup(document, 70.0)
+    assert found.ready_s == 70.0
+    assert found.backends["tensorrt"].stages_s == {"loading": 1.0, "compiling": 60.5}
+    assert found.backends["tensorrt"].compile_s == 60.5
+    assert (found.backends["onnx"].reason, found.backends["onnx"].compile_s) == ("no GPU", 0.0)
 
 
 def test_a_stack_that_ends_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_stack, "ENTRYPOINT", entrypoint(home.parent, "echo out of memory >&2; exit 1"))
+    monkeypatch.setattr(startup, "ENTRYPOINT", entrypoint(home.parent, "echo out of memory >&2; exit 1"))
     with pytest.raises(BenchError, match=r"(?s)has ended; its log ends with:\nout of memory"):
         cold_and_warm(home, shift=1)
 
@@ -63,7 +67,7 @@ def test_a_stack_that_is_never_ready_is_stopped_with_all_that_it_started(
 ) -> None:
     pids = home.parent / "pids"
     script = f"sleep 300 & echo $! $$ > {pids}; wait"
-    monkeypatch.setattr(second_stack, "ENTRYPOINT", entrypoint(home.parent, script))
+    monkeypatch.setattr(startup, "ENTRYPOINT", entrypoint(home.parent, script))
     with pytest.raises(BenchError, match="is not ready after"):
         cold_and_warm(home, shift=1, timeout_s=1)
     assert not any(runs(int(pid)) for pid in pids.read_text().split())
@@ -74,9 +78,9 @@ def test_a_terminated_benchmark_stops_the_second_stack(home: Path) -> None:
     script = entrypoint(home.parent, f"sleep 300 & echo $! $$ > {pids}; echo; wait")
     program = (
         "import sys; from pathlib import Path; from bench import startup\n"
-        f"second_stack.ENTRYPOINT = Path({str(script)!r})\n"
-        "second_stack._ready = lambda url: print('asked', flush=True)\n"
-        f"second_stack.cold_and_warm(Path({str(home)!r}), shift=1)"
+        f"startup.ENTRYPOINT = Path({str(script)!r})\n"
+        "startup._ready = lambda url: print('asked', flush=True)\n"
+        f"startup.cold_and_warm(Path({str(home)!r}), shift=1)"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE) as benchmark:
         assert benchmark.stdout

@@ -1,0 +1,120 @@
+"""The load generator against servers whose delays are known: what it says must be what they did."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bench.client.endpoint import Endpoint
+from bench.client.load import Load, Seen
+from bench.client.pool import Clients
+from bench.photos import load_photos
+from bench.scenarios import Scenario
+from bench.schedule import schedule
+from bench.verdicts import verdict
+from tests.doubles.running import RunningServer, sleeping_server
+
+PHOTOS = Path(__file__).parents[3] / "photos"
+WITHIN = 0.02
+RUNS, ROUNDS = 20, 5
+MEAN_MS = 400
+"""Long beside what a busy machine adds to a request, 5 ms here: the client cannot see less than what it is made to wait."""
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    with Clients(load_photos(PHOTOS, 12), processes=2) as pool:
+        yield pool
+
+
+def load(server: RunningServer, **changes: object) -> Load:
+    usual = {
+        "endpoint": Endpoint(server.url), "input": "pixels", "transport": "http", "batch": 1, "connections": 16,
+        "serial": 1, "settle_s": 0.2, "window_s": 8.0, "min_requests": 1,
+    }  # fmt: skip
+    return Load(**(usual | changes))  # type: ignore[arg-type]
+
+
+def measured(clients: Clients, server: RunningServer, asked: Load) -> tuple[Seen, npt.NDArray[np.float64]]:
+    """Apply a load; return what the client saw, and what the server gave to the requests that began in the window."""
+    started: list[float] = []
+    server.forget()
+    seen = clients.apply(asked, lambda: started.append(time.monotonic()))
+    begin = started[0] + asked.settle_s
+    given = [
+        delay["given_ms"] + delay["reading_ms"]
+        for delay in server.delays()
+        if begin <= delay["arrived_s"] - delay["reading_ms"] / 1e3 < begin + asked.window_s + 0.02
+    ]
+    return seen, np.array(given)
+
+
+def assert_same_percentiles(seen: Seen, given_ms: npt.NDArray[np.float64]) -> None:
+    assert seen.failures == 0
+    assert len(seen.latencies_s) == pytest.approx(len(given_ms), rel=0.02)
+    for percent in (50, 90, 99):
+        ours = np.percentile(seen.latencies_s * 1e3, percent)
+        assert ours == pytest.approx(np.percentile(given_ms, percent), rel=WITHIN), f"p{percent}"
+
+
+def test_a_closed_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
+    with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=2) as server:
+        seen, given_ms = measured(clients, server, load(server, connections=32))
+    assert_same_percentiles(seen, given_ms)
+    assert seen.images_per_s == pytest.approx(32 / np.mean(given_ms / 1e3), rel=2 * WITHIN)
+
+
+def test_an_open_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
+    with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=3) as server:
+        seen, given_ms = measured(clients, server, load(server, connections=64, per_s=60.0, seed=4))
+    assert_same_percentiles(seen, given_ms)
+
+
+def test_a_stall_of_two_seconds_is_charged_for_everybody_who_would_have_waited(clients: Clients) -> None:
+    """One in flight sees the stall once in hundreds of requests; people who come when they come see it far more often."""
+    with sleeping_server(mean_ms=MEAN_MS, stall_after_s=3, stall_s=2) as server:
+        seen, given_ms = measured(
+            clients, server, load(server, connections=64, per_s=20.0, seed=5, window_s=8.0, bound_ms=1.2 * MEAN_MS)
+        )
+    assert_same_percentiles(seen, given_ms)
+    late = np.sum(given_ms > 1.2 * MEAN_MS)
+    assert late > 20
+    assert seen.over == pytest.approx(late, abs=1)
+    assert np.percentile(seen.latencies_s, 99) > 1.7
+
+
+def test_one_in_flight_alone_would_hide_the_stall(clients: Clients) -> None:
+    with sleeping_server(mean_ms=20, stall_after_s=2, stall_s=2) as server:
+        seen, _ = measured(clients, server, load(server, connections=1, window_s=7.0))
+    assert np.sum(seen.latencies_s > 0.2) == 1
+    assert np.percentile(seen.latencies_s, 99) < 0.1
+
+
+def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_runs(clients: Clients) -> None:
+    """Each run as the benchmark does it: 5 rounds, in random order, decided by paired differences."""
+    scenario = Scenario(kind="concurrency", input="pixels", in_flight=48)
+    usual = {"mean_ms": 100, "distribution": "lognormal", "sigma": 0.1}
+    with (
+        sleeping_server(**usual, seed=11) as one,
+        sleeping_server(**usual, seed=12) as same,
+        sleeping_server(**usual, seed=13, slower_percent=10) as slower,
+    ):
+        servers = {"one": one, "same": same, "slower": slower}
+        ties = losses = 0
+        for run in range(RUNS):
+            scores: dict[str, list[float]] = {name: [] for name in servers}
+            for slots in schedule({scenario: list(servers)}, ROUNDS, seed=run):
+                for slot in slots:
+                    asked = load(
+                        servers[slot.backend], connections=48, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
+                    )
+                    seen = clients.apply(asked)
+                    assert seen.failures == 0
+                    scores[slot.backend].append(seen.images_per_s)
+            ties += verdict(scenario, {name: scores[name] for name in ("one", "same")}, {}).winner is None
+            losses += verdict(scenario, {name: scores[name] for name in ("one", "slower")}, {}).winner == "one"
+    assert ties >= 19
+    assert losses >= 19

@@ -1,0 +1,134 @@
+"""`bakeoff bench` from end to end, against doubles that sleep: what it writes, keeps, and goes on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.result import Result, load_result
+from tests.doubles.running import sleeping_server
+
+ROOT = Path(__file__).parents[3]
+BUDGET_S = "14"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A `/ready` that names two backends, of which one takes twice as long."""
+    with (
+        sleeping_server(mean_ms=40, name="onnx", distribution="lognormal", sigma=0.1) as slow,
+        sleeping_server(
+            mean_ms=20, name="pytorch", distribution="lognormal", sigma=0.1, peer=[f"onnx={slow.url}"]
+        ) as fast,
+    ):
+        yield fast.url
+
+
+def command(url: str, results: Path, *arguments: str) -> list[str]:
+    words = [sys.executable, "-m", "bakeoff", "bench", "--url", url, "--results", str(results)]
+    return [*words, "--time-budget", BUDGET_S, *arguments]
+
+
+def bench(url: str, results: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(url, results, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def only_result(results: Path) -> Result:
+    (folder,) = [path for path in results.iterdir() if not path.name.startswith(".")]
+    return load_result(folder)
+
+
+def test_a_quick_run_names_the_faster_backend_and_writes_it_all_down(url: str, tmp_path: Path) -> None:
+    done = bench(url, tmp_path, "--quick", "--goal", "latency")
+    assert done.returncode == 0, done.stderr
+    assert "Lowest latency: pytorch" in done.stdout
+    result = only_result(tmp_path)
+    assert (result.summary.winner, result.complete_rounds, result.interrupted) == ("pytorch", 5, False)
+    assert result.summary.recommendations["latency"].ahead["onnx"].value == pytest.approx(2, rel=0.25)
+    assert result.fairness.unfair == ()
+    assert {each.agrees for each in (*result.parity_before, *result.parity_after)} == {True}
+    assert all(point.client_bound is None for point in result.summary.points)
+    assert all(window.split and window.split.total_ns > 1e7 for window in result.windows)
+    assert len(result.null_server) == 4
+
+
+def test_the_other_scenarios_are_measured_too(url: str, tmp_path: Path) -> None:
+    kinds = ("concurrency", "server", "offline", "startup")
+    done = bench(url, tmp_path, *(word for kind in kinds for word in ("--scenario", kind)), "--p99-ms", "150")
+    assert done.returncode == 0, done.stderr
+    result = only_result(tmp_path)
+    assert {each.kind for each in result.scenarios} == {"concurrency", "server", "offline"}
+    assert {each.backend: each.ready_s for each in result.startup} == {"onnx": 1.0, "pytorch": 1.0}
+    for point in result.summary.points:
+        assert point.problem is None
+        if point.scenario.kind == "server":
+            assert point.server is not None
+            assert len(point.server.rates) >= 4
+            assert len({window.step for window in result.windows if window.scenario == point.scenario}) >= 4
+
+
+def test_ctrl_c_keeps_the_complete_rounds_and_resume_goes_on(url: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(url, tmp_path, "--quick"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if line.startswith("round 3/5"):
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            break
+    output += process.stdout.read()
+    process.stdout.close()
+    assert process.wait(60) == 0, output
+    assert "interrupted: 2 of 5 rounds are complete and kept" in output
+    first = only_result(tmp_path)
+    assert (first.interrupted, first.complete_rounds, first.resumed) == (True, 2, 0)
+    (folder,) = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+    other = bench(url, tmp_path, "--quick", "--resume", str(folder), "--seed", "5")
+    assert other.returncode == 1
+    assert "seed was 0 and is 5" in other.stderr
+
+    done = bench(url, tmp_path, "--quick", "--resume", str(folder))
+    assert done.returncode == 0, done.stderr
+    whole = only_result(tmp_path)
+    assert (whole.interrupted, whole.complete_rounds, whole.resumed) == (False, 5, 1)
+    assert [each for each in whole.windows if each.round <= 2] == list(first.windows)
+    assert whole.started == first.started
+
+    again = bench(url, tmp_path, "--quick", "--resume", str(folder))
+    assert "is complete" in again.stderr
+
+
+def test_a_dead_run_leaves_its_complete_rounds(url: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(url, tmp_path, "--quick"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("round 2/5"):
+            process.kill()
+            break
+    process.stdout.close()
+    process.wait(10)
+    result = only_result(tmp_path)
+    assert (result.interrupted, result.complete_rounds) == (True, 1)
+    assert json.loads((next(tmp_path.iterdir()) / "result.json").read_text())["schema_version"] == 2

@@ -1,0 +1,56 @@
+"""What must hold of our load generator and of wrk on the real servers, however busy the machine is.
+
+That their figures agree within 10 % takes a quiet machine: `python -m bench.crosscheck`, docs/benchmark-checks.md.
+"""
+
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.client.pool import Clients
+from bench.crosscheck import ours, wrk
+from bench.crosscheck.point import Figures, Point
+from bench.photos import PhotoSet, load_photos
+from bench.splits import read_counters
+from tests.stack.stack import RunningStack
+
+IN_FLIGHT = 2
+POINT = Point("wrk", "pixels", IN_FLIGHT)
+
+
+@pytest.fixture(scope="module")
+def photos() -> PhotoSet:
+    return load_photos(Path(__file__).parents[2] / "photos", 8)
+
+
+def served(url: str) -> int:
+    return read_counters(httpx.get(f"{url}/v2/models/openclip_vit_b32/stats").json()).successes
+
+
+def in_flight(found: Figures) -> float:
+    """Little's law: requests in flight are the rate times the mean latency."""
+    return found.images_per_s * found.mean_ms / 1e3
+
+
+def test_our_rate_and_latency_are_those_of_as_many_in_flight(
+    stack: RunningStack, backend: str, photos: PhotoSet
+) -> None:
+    url = stack.url(backend)
+    before = served(url)
+    with Clients(photos, 1) as clients:
+        found = ours.measure(clients, url, POINT, 3, seed=1)
+    assert found.failures == 0
+    assert served(url) - before >= found.requests  # and those before and behind the window
+    assert in_flight(found) == pytest.approx(IN_FLIGHT, rel=0.25)
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk (apt-get install wrk)")
+def test_wrk_counts_what_the_server_counts(stack: RunningStack, backend: str, photos: PhotoSet) -> None:
+    url = stack.url(backend)
+    before = served(url)
+    found = wrk.measure(url, POINT, photos, 3)
+    assert found.failures == 0
+    assert 0 <= served(url) - before - found.requests <= 2 * IN_FLIGHT  # those on their way at its end
+    assert in_flight(found) == pytest.approx(IN_FLIGHT, rel=0.25)
