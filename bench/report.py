@@ -45,7 +45,7 @@ def _decision(result: Result) -> str:
     parts += [f"> {warning}" for warning in warnings(result)]
     if len(result.measured) > 1:
         rows = [[v.scenario.title, _strong(verdict_words(v), v.winner), *_margin(v)] for v in summary.verdicts]
-        parts.append(_table(["scenario", "winner", "fastest", "how many times as fast as (95 % interval)"], rows))
+        parts.append(_table(["scenario", "winner", "fastest", "how many times as good as (99 % interval)"], rows))
     return "\n\n".join(parts)
 
 
@@ -226,7 +226,7 @@ METHOD = """\
   {shortest:.1f} to {longest:.1f} s, with at least {min_requests} requests each; warm-up is not counted.
 - Latency runs from just before the request is sent (in `server`, from the moment it was scheduled for) to its whole answer. A
   failed request, a refusal, or an answer that is no embedding is a failure, never a latency, and a point marked `!` cannot win.
-- A winner leads every other backend by paired differences (of logarithms, per round) whose 95 % interval (Student's) excludes
+- A winner leads every other backend by paired differences (of logarithms, per round) whose 99 % interval (Student's) excludes
   zero, and by 2 % at least; else it is a tie.
 - One machine, one run: the intervals cover what differs between its rounds, not what differs between two starts. The whole
   method and its limits are in docs/benchmark.md; the figures of every window are in `result.json`."""
