@@ -131,6 +131,6 @@ def command_line(words: Sequence[str]) -> str:
     shown, hide = [Path(words[0]).name], False
     for word in words[1:]:
         name, equals, _ = word.partition("=")
-        shown.append("***" if hide else f"{name}=***" if equals and name == KEY_OPTION else word)
+        shown.append("HIDDEN" if hide else f"{name}=HIDDEN" if equals and name == KEY_OPTION else word)
         hide = word == KEY_OPTION
     return shlex.join(shown)
