@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 
 from bakeoff import engine, stack, status_table
 from bakeoff.bench import bench
 from bakeoff.console import console, errors
 from bakeoff.console import read_settings as _settings
 from bakeoff.console import stop as _stop
+from bakeoff.report import report
 from server.home import ROOT
 
 app = typer.Typer(
@@ -146,12 +146,4 @@ def soak(
         _stop(f"bakeoff: failed: {'; '.join(found)}")
 
 
-@app.command()
-def report(
-    run: Annotated[Path | None, typer.Argument(help="A folder under results/; the newest when left out.")] = None,
-) -> None:
-    """Show the report of a benchmark run."""
-    folder = run or max((path.parent for path in (ROOT / "results").glob("*/report.md")), default=None)
-    if folder is None or not (folder / "report.md").is_file():
-        _stop(f"no report in {folder or ROOT / 'results'}; run `bakeoff bench` first")
-    console.print(Markdown((folder / "report.md").read_text(encoding="utf-8")))
+app.command()(report)

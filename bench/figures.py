@@ -3,7 +3,7 @@
 import math
 
 from bench.intervals import Interval
-from bench.points import Figure, Point
+from bench.points import Figure
 
 
 def number(value: float) -> str:
@@ -14,11 +14,6 @@ def number(value: float) -> str:
     rounded = round(value, digits)
     digits = 2 - math.floor(math.log10(abs(rounded)))  # 9.999 becomes 10.0, not 10.00
     return f"{rounded:,.{max(0, min(digits, 6))}f}"
-
-
-def speed(point: Point) -> str:
-    """Return a point's throughput with its interval, `24.1 (23.5 to 24.6)`; without, or a dash, where there is none."""
-    return interval(point.images_per_s)
 
 
 def interval(figure: Figure | None) -> str:
@@ -36,8 +31,8 @@ def ratio(value: Interval, to: str) -> str:
     return f"{value.value:.2f}x {to} ({value.low:.2f} to {value.high:.2f})"
 
 
-def milliseconds(value: float | None) -> str:
-    """Return a time in milliseconds, or a dash for none."""
+def optional(value: float | None) -> str:
+    """Return a number, or a dash for none."""
     return "-" if value is None else number(value)
 
 

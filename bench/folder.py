@@ -4,7 +4,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench import report
 from bench.errors import BenchError
 from bench.result import FILE, Result
 
@@ -43,7 +42,9 @@ class RunFolder:
         Raises:
             BenchError: it cannot be written.
         """
-        self._write("report.md", report.render(result))
+        from bench.report.files import write  # matplotlib, which nobody needs while it is measured
+
+        write(result, self.path)
 
     def _write(self, name: str, text: str) -> None:
         try:

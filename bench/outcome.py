@@ -16,7 +16,12 @@ def show(result: Result, folder: Path, console: Console) -> None:
     for warning in report.warnings(result):
         console.print(warning.replace("**", ""), style="yellow", markup=False, highlight=False)
     console.print(result.summary.decision, style="bold", markup=False, highlight=False)
-    console.print(f"report: {folder / 'report.md'}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"report: {folder / 'report.md'}, with pictures: {folder / 'report.html'}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _table(result: Result) -> Table:

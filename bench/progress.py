@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.figures import milliseconds, number
+from bench.figures import number, optional
 from bench.windows import Window
 
 LAST = 8
@@ -76,8 +76,8 @@ class RunProgress:
                 f"{window.scenario.title}{offered}",
                 window.backend,
                 number(window.images_per_s),
-                milliseconds(window.p50_ms),
-                milliseconds(window.p99_ms),
+                optional(window.p50_ms),
+                optional(window.p99_ms),
                 str(window.failures or "-"),
             )
         return Group(

@@ -17,7 +17,8 @@ def test_a_run_s_folder_is_named_by_its_start_and_complete(tmp_path: Path, make_
     folder.keep(result)
     assert folder.path == tmp_path / "results" / "2026-01-02T03-04-05Z"
     folder.report(result)
-    assert sorted(path.name for path in folder.path.iterdir())[-2:] == ["report.md", "result.json"]
+    written = ["report.html", "report.md", "report.png", "result.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == written
     assert load_result(folder.path) == result
     assert [path.name for path in folder.path.parent.iterdir()] == [folder.path.name]  # nothing temporary is left
 
