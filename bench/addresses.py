@@ -94,6 +94,8 @@ def parse_urls(entries: Sequence[str], usual: str) -> tuple[str, dict[str, str]]
         url = (url if "//" in url else f"http://{url}").rstrip("/")
         if not urlsplit(url).hostname:
             raise BenchError(f"--url {entry} is not understood; write http://HOST:PORT, or NAME=http://HOST:PORT")
+        if "@" in urlsplit(url).netloc:
+            raise BenchError("--url holds a name or password, which the result would show; give a key with API_KEY")
         if name:
             named[name] = url
         else:

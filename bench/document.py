@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from bench.result import Photos, Result, RunSettings, Startup
 from bench.rounds import Basis
 from bench.summary import summarise
 from bench.targets import Stack, is_local, server_gpus
+
+KEY_OPTION = "--api-key"
 
 
 class Document:
@@ -59,7 +62,7 @@ class Document:
         return Result(
             started=self.started,
             finished=iso(datetime.now(UTC)),
-            command=options.command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=options.command or command_line(sys.argv),
             interrupted=not finished,
             resumed=self._resumed,
             complete_rounds=run.complete_rounds,
@@ -121,3 +124,13 @@ class Document:
     @cached_property
     def _machine(self) -> Machine:
         return this_machine()
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return a command line as it may be shown: without the key."""
+    shown, hide = [Path(words[0]).name], False
+    for word in words[1:]:
+        name, equals, _ = word.partition("=")
+        shown.append("HIDDEN" if hide else f"{name}=HIDDEN" if equals and name == KEY_OPTION else word)
+        hide = word == KEY_OPTION
+    return shlex.join(shown)

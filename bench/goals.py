@@ -41,7 +41,7 @@ class Recommendation(Record):
         scenarios: names of the scenarios that it rests on.
         winner: None where it is a tie, or where nothing could be compared (`ahead` is then empty).
         leader: the best in the figures, winner or not.
-        ahead: how many times as good the leader is as each other one; paired by rounds, 95 % interval.
+        ahead: how many times as good the leader is as each other one; paired by rounds, 99 % interval.
         by_input: winner for each input alone; None is a tie.
         cost_per_million: price of a million images by backend, both inputs in equal parts; empty without a price.
         sentence: the recommendation in words.

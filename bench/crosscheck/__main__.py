@@ -66,7 +66,7 @@ def _crosscheck(
             others.append(_theirs(url, point, photos, seconds, number))
         if failures := sum(one.failures for one in (*mine, *others)):
             raise BenchError(f"{failures} requests failed at {point.title}; nothing can be compared")
-        found = compare(mine, others)
+        found = compare(point, mine, others)
         agreed = agreed and all(one.agrees for one in found if one.judged)
         _show(table, point, found, f"{sum(one.requests for one in mine)}, {sum(one.requests for one in others)}")
         return found

@@ -52,7 +52,8 @@ class Comparison:
     """One figure of both instruments, each the median over the rounds.
 
     Attributes:
-        judged: whether the bar holds for it; a 99th percentile of some hundred requests is a matter of a few of them.
+        judged: whether the bar holds for it. Not for a 99th percentile, which is a matter of a few of some hundred requests,
+            and not for the rate of an open loop, which is given to both and realised by each one's own random arrivals.
     """
 
     figure: str
@@ -71,14 +72,14 @@ class Comparison:
         return abs(self.ratio - 1) <= BAR
 
 
-FIGURES = {"images_per_s": True, "mean_ms": True, "p50_ms": True, "p90_ms": True, "p99_ms": False}
+LATENCIES = {"mean_ms": True, "p50_ms": True, "p90_ms": True, "p99_ms": False}
 
 
-def compare(ours: list[Figures], theirs: list[Figures]) -> list[Comparison]:
+def compare(point: Point, ours: list[Figures], theirs: list[Figures]) -> list[Comparison]:
     """Compare the rounds of one point."""
     return [
         Comparison(
             name, median(getattr(one, name) for one in ours), median(getattr(one, name) for one in theirs), judged
         )
-        for name, judged in FIGURES.items()
+        for name, judged in {"images_per_s": point.per_s is None, **LATENCIES}.items()
     ]

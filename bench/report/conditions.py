@@ -71,7 +71,7 @@ METHOD = """\
 - A latency runs from just before a request is sent until its answer is there; with random arrivals from the moment for which
   the request was scheduled. Percentiles are nearest-rank: each is a latency that was seen, to three digits.
 - Figures are medians of the rounds with 95 % bootstrap intervals. A winner is ahead in paired differences (of logarithms, per
-  round) whose 95 % interval (Student's) excludes zero, by at least 2 %; else it is a tie.
+  round) whose 99 % interval (Student's) excludes zero, by at least 2 %; else it is a tie.
 - `client-bound`: the client was the limit, so the server can do more than is shown. `unstable`: the last three rounds
   differ by more than 10 %. `invalid`: it cannot win, for the reason given."""
 

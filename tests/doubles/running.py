@@ -39,7 +39,20 @@ class RunningServer:
 @contextmanager
 def sleeping_server(**options: Any) -> Iterator[RunningServer]:
     """Run `tests.doubles.sleeping_server` with its options, as in `mean_ms=20, one_at_a_time=True`; a list repeats one."""
-    words = [sys.executable, "-m", "tests.doubles.sleeping_server"]
+    with _running("tests.doubles.sleeping_server", options) as server:
+        yield server
+
+
+@contextmanager
+def tls_proxy(**options: Any) -> Iterator[RunningServer]:
+    """Run `tests.doubles.tls_proxy` with its options."""
+    with _running("tests.doubles.tls_proxy", options) as server:
+        yield server
+
+
+@contextmanager
+def _running(module: str, options: dict[str, Any]) -> Iterator[RunningServer]:
+    words = [sys.executable, "-m", module]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list) else [value]:

@@ -19,6 +19,7 @@ from tests.doubles.running import RunningServer, sleeping_server
 
 PHOTOS = Path(__file__).parents[3] / "photos"
 WITHIN = 0.02
+LATE_MS = 1000
 RUNS, ROUNDS = 20, 5
 MEAN_MS = 400
 """Long beside what a busy machine adds to a request, 5 ms here: the client cannot see less than what it is made to wait."""
@@ -77,11 +78,11 @@ def test_a_stall_of_two_seconds_is_charged_for_everybody_who_would_have_waited(c
     """One in flight sees the stall once in hundreds of requests; people who come when they come see it far more often."""
     with sleeping_server(mean_ms=MEAN_MS, stall_after_s=3, stall_s=2) as server:
         seen, given_ms = measured(
-            clients, server, load(server, connections=64, per_s=20.0, seed=5, window_s=8.0, bound_ms=1.2 * MEAN_MS)
+            clients, server, load(server, connections=64, per_s=20.0, seed=5, window_s=8.0, bound_ms=LATE_MS)
         )
     assert_same_percentiles(seen, given_ms)
-    late = np.sum(given_ms > 1.2 * MEAN_MS)
-    assert late > 20
+    late = np.sum(given_ms > LATE_MS)
+    assert late > 15
     assert seen.over == pytest.approx(late, abs=1)
     assert np.percentile(seen.latencies_s, 99) > 1.7
 
@@ -94,27 +95,30 @@ def test_one_in_flight_alone_would_hide_the_stall(clients: Clients) -> None:
 
 
 def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_runs(clients: Clients) -> None:
-    """Each run as the benchmark does it: 5 rounds, in random order, decided by paired differences."""
-    scenario = Scenario(kind="concurrency", input="pixels", in_flight=48)
-    usual = {"mean_ms": 100, "distribution": "lognormal", "sigma": 0.1}
+    """Each run as the benchmark does it: 5 rounds, in random order, decided by paired differences.
+
+    The median decides, as in `single`: on a busy machine the mean, and so the throughput, says more of the machine.
+    """
+    scenario = Scenario(kind="single", input="pixels")
+    usual = {"mean_ms": 200, "distribution": "lognormal", "sigma": 0.05}
     with (
         sleeping_server(**usual, seed=11) as one,
         sleeping_server(**usual, seed=12) as same,
         sleeping_server(**usual, seed=13, slower_percent=10) as slower,
     ):
         servers = {"one": one, "same": same, "slower": slower}
-        ties = losses = 0
+        winners: list[tuple[str | None, str | None]] = []
         for run in range(RUNS):
             scores: dict[str, list[float]] = {name: [] for name in servers}
             for slots in schedule({scenario: list(servers)}, ROUNDS, seed=run):
                 for slot in slots:
                     asked = load(
-                        servers[slot.backend], connections=48, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
+                        servers[slot.backend], connections=24, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
                     )
                     seen = clients.apply(asked)
                     assert seen.failures == 0
-                    scores[slot.backend].append(seen.images_per_s)
-            ties += verdict(scenario, {name: scores[name] for name in ("one", "same")}, {}).winner is None
-            losses += verdict(scenario, {name: scores[name] for name in ("one", "slower")}, {}).winner == "one"
-    assert ties >= 19
-    assert losses >= 19
+                    scores[slot.backend].append(1 / float(np.median(seen.latencies_s)))
+            pairs = [{name: scores[name] for name in ("one", other)} for other in ("same", "slower")]
+            winners.append((verdict(scenario, pairs[0], {}).winner, verdict(scenario, pairs[1], {}).winner))
+    assert sum(among_equals is None for among_equals, _ in winners) >= 19
+    assert sum(against_slower == "one" for _, against_slower in winners) >= 19

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bench.result import Result, load_result
-from tests.doubles.running import sleeping_server
+from tests.doubles.running import sleeping_server, tls_proxy
 
 ROOT = Path(__file__).parents[3]
 BUDGET_S = "14"
@@ -132,3 +133,31 @@ def test_a_dead_run_leaves_its_complete_rounds(url: str, tmp_path: Path) -> None
     result = only_result(tmp_path)
     assert (result.interrupted, result.complete_rounds) == (True, 1)
     assert json.loads((next(tmp_path.iterdir()) / "result.json").read_text())["schema_version"] == 2
+
+
+def test_a_stack_behind_a_proxy_with_tls_a_path_and_a_key_is_measured(url: str, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    onnx = httpx.get(f"{url}/ready").json()["backends"]["onnx"]["url"]
+    with tls_proxy(
+        certificate=certificate, key_file=key, api_key="sesame", target=[f"stack={url}", f"onnx={onnx}"]
+    ) as proxy:
+        words = ["--quick", "--url", f"onnx={proxy.url}/onnx", "--url", f"pytorch={proxy.url}/stack"]
+        environment = {**os.environ, "SSL_CERT_FILE": str(certificate)}
+        runs = [
+            subprocess.run(
+                command(f"{proxy.url}/stack", tmp_path / "results", *words),
+                cwd=ROOT, env=environment | given, capture_output=True, text=True, timeout=240, check=False,
+            )
+            for given in ({"API_KEY": "open"}, {"API_KEY": "sesame"})
+        ]  # fmt: skip
+    assert "answered 401; give its key with --api-key or API_KEY" in runs[0].stderr
+    assert runs[1].returncode == 0, runs[1].stderr
+    result = only_result(tmp_path / "results")
+    assert {target.url for target in result.backends} == {f"{proxy.url}/stack", f"{proxy.url}/onnx"}
+    assert all(window.clean for window in result.windows)
+    assert "sesame" not in (next((tmp_path / "results").iterdir()) / "result.json").read_text()

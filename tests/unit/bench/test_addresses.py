@@ -42,7 +42,8 @@ def test_a_plain_address_is_completed_and_none_is_the_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "says"), [(["http://"], "not understood"), (["http://a", "http://b"], "names two stacks")]
+    ("entries", "says"),
+    [(["http://"], "not understood"), (["http://a", "http://b"], "names two stacks"), (["http://me:pw@h"], "password")],
 )
 def test_urls_that_are_none_are_refused(entries: list[str], says: str) -> None:
     with pytest.raises(BenchError, match=says):

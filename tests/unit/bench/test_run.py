@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bench.addresses import Addresses
+from bench.document import command_line
 from bench.errors import BenchError
 from bench.folder import RunFolder
 from bench.options import BenchOptions
@@ -70,3 +71,11 @@ def test_no_result_or_another_version_is_refused(tmp_path: Path) -> None:
 def test_options_that_cannot_give_a_result_are_refused(tmp_path: Path, bad: dict[str, object], says: str) -> None:
     with pytest.raises(BenchError, match=says):
         BenchOptions(Addresses("http://127.0.0.1:8002"), tmp_path, tmp_path, **bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [["--api-key", "sesame"], ["--api-key=sesame"]])
+def test_the_key_is_not_written_down(given: list[str]) -> None:
+    shown = command_line(["/bin/bakeoff", "bench", *given, "--quick"])
+    assert "sesame" not in shown
+    assert shown.startswith("bakeoff bench --api-key")
+    assert shown.endswith(" --quick")

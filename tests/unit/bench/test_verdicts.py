@@ -21,7 +21,7 @@ def judge(problems: dict[str, str] | None = None, bound: tuple[str, ...] = (), *
 def test_identical_backends_tie_in_at_least_19_of_20_runs() -> None:
     runs = 400
     ties = sum(judge(a=rounds(100, 2 * i), b=rounds(100, 2 * i + 1)).winner is None for i in range(runs))
-    assert ties >= 0.95 * runs
+    assert ties >= 0.98 * runs
 
 
 def test_a_ten_percent_slower_backend_loses_in_at_least_19_of_20_runs() -> None:
@@ -105,7 +105,7 @@ def test_ratios_of_too_few_or_no_answers_are_refused(bad: list[float]) -> None:
 def test_the_interval_is_student_s() -> None:
     logs = np.array([0.10, 0.12, 0.08, 0.11, 0.09])
     found = paired_ratio(list(np.exp(logs)), [1.0] * 5)
-    reach = 2.776445 * 0.0158114 / np.sqrt(5)  # the 97.5 % quantile of t with 4 degrees of freedom; the deviation
+    reach = 4.604095 * 0.0158114 / np.sqrt(5)  # the 99.5 % quantile of t with 4 degrees of freedom; the deviation
     assert np.log([found.low, found.value, found.high]) == pytest.approx([0.10 - reach, 0.10, 0.10 + reach], rel=1e-5)
 
 

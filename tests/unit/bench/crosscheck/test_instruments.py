@@ -69,10 +69,10 @@ def test_medians_of_the_rounds_are_compared() -> None:
     def figures(p50_ms: float) -> Figures:
         return Figures(100, 0, 1e3 / p50_ms, 5.0, p50_ms, 2 * p50_ms, 9.0)
 
-    rate, mean, p50, p90, p99 = compare(
-        [figures(10), figures(11.5), figures(50)], [figures(10), figures(10), figures(1)]
-    )
+    ours, theirs = [figures(10), figures(11.5), figures(50)], [figures(10), figures(10), figures(1)]
+    rate, mean, p50, p90, p99 = compare(Point("wrk", "pixels", 8), ours, theirs)
     assert (p50.ours, p50.theirs, p50.ratio, p50.agrees) == (11.5, 10, 1.15, False)
     assert (rate.agrees, p90.agrees, p99.agrees) == (False, False, True)
     assert [one.judged for one in (rate, mean, p50, p90, p99)] == [True, True, True, True, False]
+    assert not compare(Point("LoadGen", "pixels", 8, per_s=3.0), ours, theirs)[0].judged
     assert Comparison("p50_ms", 9.1, 10, judged=True).agrees
