@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
-UV_VERSION := 0.13.9
+IMAGE ?= clip-bakeoff:latest
 # FP16 and the CUDA provider need the GPU build of ONNX Runtime; the two cannot be installed side by side.
 RUNTIME := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu)
 # A version manager's shim may be on the PATH without a Python behind it, so each is tried.
@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight test lint clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push test lint clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,8 +22,8 @@ bakeoff: setup ## everything: install, start, wait until ready, measure, report,
 
 setup: $(VENV)/installed-$(RUNTIME) ## make the virtual environment
 
-$(VENV)/installed-%: uv.lock pyproject.toml
-	@scripts/setup.sh "$(PYTHON)" $(VENV) $(UV_VERSION) $*
+$(VENV)/installed-%: uv.lock pyproject.toml scripts/uv.txt
+	@scripts/setup.sh "$(PYTHON)" $(VENV) $*
 	@touch $@
 
 up: setup ## start the stack in the foreground
@@ -38,10 +38,21 @@ bench: setup ## measure the running stack
 test: setup ## the whole test suite
 	@$(BIN)/pytest
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, shellcheck, hadolint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+	@$(BIN)/hadolint Dockerfile.step6a-all
+
+image: ## build the image, with docker or podman
+	@scripts/image.sh $(IMAGE) $(BUILD_ARGS)
+
+image-test: setup ## build the image on a stand-in for NVIDIA's and run it (podman, root)
+	@$(BIN)/pytest tests/image
+
+push: ## push the image that `make image` built
+	@$$(docker info >/dev/null 2>&1 && echo docker || echo podman) push $(IMAGE)
 
 clean: ## remove what was made here: the virtual environment and everything made at run time
 	@[ ! -x $(BIN)/bakeoff ] || $(BIN)/bakeoff down

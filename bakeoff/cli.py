@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 
 from bakeoff import engine, stack, status_table
+from bakeoff.bench import bench
 from bakeoff.console import console, errors
 from bakeoff.console import read_settings as _settings
 from bakeoff.console import stop as _stop
+from bakeoff.report import report
 from server.home import ROOT
 
 app = typer.Typer(
@@ -101,33 +102,7 @@ def export() -> None:
         errors.print(f"[yellow]warning[/]: {model.note}", soft_wrap=True)
 
 
-@app.command()
-def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="Under a minute: fewer and shorter measurements.")] = False,
-    images: Annotated[Path | None, typer.Option(help="Folder of your own photos, instead of the bundled ones.")] = None,
-    url: Annotated[str | None, typer.Option(help="Base URL of port 8002, where /ready tells the others.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder for the results.")] = ROOT / "results",
-    seed: Annotated[int, typer.Option(help="Seed of the random order of measurements.")] = 0,
-) -> None:
-    """Measure every ready backend on the same photos and name the winner."""
-    from bench.errors import BenchError
-    from bench.options import BenchOptions
-    from bench.run import run_benchmark
-    from server.backends import pytorch_url
-    from server.images.bundled import FOLDER
-
-    settings = _settings()
-    options = BenchOptions(
-        ready_url=f"{url or pytorch_url(settings)}/ready",
-        photos=images or FOLDER,
-        results=results,
-        quick=quick,
-        seed=seed,
-    )
-    try:
-        run_benchmark(options, console)
-    except BenchError as error:
-        _stop(f"bakeoff: failed: {error}")
+app.command()(bench)
 
 
 @app.command("bench-server")
@@ -171,12 +146,4 @@ def soak(
         _stop(f"bakeoff: failed: {'; '.join(found)}")
 
 
-@app.command()
-def report(
-    run: Annotated[Path | None, typer.Argument(help="A folder under results/; the newest when left out.")] = None,
-) -> None:
-    """Show the report of a benchmark run."""
-    folder = run or max((path.parent for path in (ROOT / "results").glob("*/report.md")), default=None)
-    if folder is None or not (folder / "report.md").is_file():
-        _stop(f"no report in {folder or ROOT / 'results'}; run `bakeoff bench` first")
-    console.print(Markdown((folder / "report.md").read_text(encoding="utf-8")))
+app.command()(report)

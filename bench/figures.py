@@ -2,7 +2,8 @@
 
 import math
 
-from bench.verdicts import Interval, Point
+from bench.intervals import Interval
+from bench.points import Figure
 
 
 def number(value: float) -> str:
@@ -15,12 +16,14 @@ def number(value: float) -> str:
     return f"{rounded:,.{max(0, min(digits, 6))}f}"
 
 
-def speed(point: Point) -> str:
-    """Return a point's throughput with its interval, `24.1 (23.5 to 24.6)`; without, or a dash, where there is none."""
-    if point.images_per_s is None:
+def interval(figure: Figure | None) -> str:
+    """Return a figure with its interval, without where it has none, or a dash for none."""
+    if figure is None:
         return "-"
-    text = number(point.images_per_s)
-    return f"{text} ({number(point.interval[0])} to {number(point.interval[1])})" if point.interval else text
+    text = number(figure.value)
+    return (
+        text if figure.low is None or figure.high is None else f"{text} ({number(figure.low)} to {number(figure.high)})"
+    )
 
 
 def ratio(value: Interval, to: str) -> str:
@@ -28,8 +31,8 @@ def ratio(value: Interval, to: str) -> str:
     return f"{value.value:.2f}x {to} ({value.low:.2f} to {value.high:.2f})"
 
 
-def milliseconds(value: float | None) -> str:
-    """Return a time in milliseconds, or a dash for none."""
+def optional(value: float | None) -> str:
+    """Return a number, or a dash for none."""
     return "-" if value is None else number(value)
 
 

@@ -1,230 +1,248 @@
-"""The measurement itself: spot checks, warm-up, and windows in rounds."""
+"""The measurement itself: spot checks, warm-up, the client's own limits, and windows in rounds."""
 
-import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from bench import parity
-from bench.client import MODELS, Client, Request, check, request
+from bench import parity, search
+from bench.client.connections import Embeddings
 from bench.errors import BenchError
-from bench.load import Load, closed_loop
+from bench.null_points import measure as measure_null
+from bench.one_window import Windows
 from bench.options import BenchOptions
+from bench.pace import SERVER_LENGTH, Pace
 from bench.photos import PhotoSet
 from bench.progress import RunProgress
-from bench.scenarios import Input, Scenario, scenarios
-from bench.schedule import Slot, expected_window_s, fitting_window_s, schedule
-from bench.splits import Counters, CountersResetError, Split, split_between
+from bench.result import NullPoint, Skipped
+from bench.rounds import STABLE_ROUNDS, STABLE_WITHIN
+from bench.scenarios import INPUTS, Scenario
+from bench.schedule import Slot, schedule
+from bench.table import sweep
 from bench.targets import Stack
 from bench.windows import Window
 
-WARM_UP_REQUESTS = 2
-"""Requests of every point before the first round."""
+WARM_UP_S, WARM_UP_WINDOWS, WARM_UP_MOST_S = 0.1, 5, 0.8
+"""Length of the windows before the first round, most of them, and the time after which no more is begun."""
 
-SETTLE_S = 0.25
-"""Longest wait for a server's counters to stand still."""
+REPORT_S = 4.0
+"""Kept free for conclusions and the report."""
 
-INPUTS: tuple[Input, ...] = ("encoded", "pixels")
+PROOF_SHARE = 0.15
+"""Most of the time budget that goes into the long windows of `server` in the last round."""
 
 
 class Measurement:
-    """The measurement itself: warm-up, spot checks and windows."""
-
     """One run's measurement, and what it has found so far; it stays usable when it is interrupted.
 
     Attributes:
+        points: by scenario, the backends that it is measured on.
         windows: the windows of all rounds, of an interrupted one too; see `complete_windows`.
         before, after: the spot checks.
+        null: what the client reaches against the null server.
+        skipped: what was left out.
         complete_rounds: rounds in which every point was measured.
         interrupted: True after Ctrl-C.
+        window_s: length of the windows of the last round that was planned.
     """
 
     def __init__(
-        self, options: BenchOptions, stack: Stack, clients: Mapping[str, Client], photos: PhotoSet, began: float
+        self,
+        options: BenchOptions,
+        stack: Stack,
+        measuring: Windows,
+        photos: PhotoSet,
+        points: Mapping[Scenario, Sequence[str]],
+        began: float,
     ) -> None:
-        """Plan the measurement of `clients`, by name in the stack's order; `began` is when the run did (monotonic)."""
+        """Plan to measure `points`; `began` is when the run did (monotonic)."""
         self.options = options
-        self.clients = clients
+        self.stack = stack
+        self.measuring = measuring
         self.photos = photos
+        self.points = dict(points)
         self.began = began
-        self.bounds = {target.name: target.parity_bounds for target in stack.ready}
-        self.scenarios = scenarios(stack.max_batch_size)
-        self.spot_check_photos = min(parity.SPOT_CHECK_PHOTOS, len(photos.photos), stack.max_batch_size)
-        self.plan = schedule(list(clients), self.scenarios, options.round_count, options.seed)
         self.windows: list[Window] = []
         self.before: list[parity.Parity] = []
         self.after: list[parity.Parity] = []
+        self.null: list[NullPoint] = []
+        self.skipped: list[Skipped] = []
         self.complete_rounds = 0
         self.interrupted = False
-        self.lead_in_s: dict[tuple[str, Input], float] = {}
-        self.request_s: dict[tuple[Scenario, str], list[float]] = {}
-        self.spot_check_s = 0.0
+        self.window_s = 0.0
+        self.pace = Pace()
+        self._spot_check_s = 0.0
+        self._stair: dict[tuple[Scenario, str], int] = {}
 
-    @property
-    def window_count(self) -> int:
-        """Windows in all rounds."""
-        return sum(len(slots) for slots in self.plan)
+    def resume(self, windows: Sequence[Window], complete_rounds: int, before: Sequence[parity.Parity]) -> None:
+        """Take up an earlier run with its windows; its first spot check stays the first."""
+        self.windows = list(windows)
+        self.complete_rounds = complete_rounds
+        self.before = list(before)
 
     def complete_windows(self) -> tuple[Window, ...]:
         """Return the windows of the complete rounds."""
         return tuple(window for window in self.windows if window.round <= self.complete_rounds)
 
-    def measure(self, progress: RunProgress) -> None:
-        """Run all of it, until the end or Ctrl-C.
+    def measure(self, progress: RunProgress, checkpoint: Callable[[], None]) -> None:
+        """Run all of it, until the end or Ctrl-C; `checkpoint` is called after every round.
 
         Raises:
-            BenchError: no backend accepts the photos.
+            BenchError: no backend accepts the photos, or the client itself has failed.
         """
+        resumed = self.complete_rounds > 0
         try:
-            self._prepare(progress)
-            for number, slots in enumerate(self.plan, start=1):
-                self._round(slots, progress)
-                self.complete_rounds = number
+            self._prepare(progress, resumed)
+            plan = schedule(self.points, self.options.rounds, self.options.seed)
+            for number in range(self.complete_rounds, len(plan)):
+                self._round(plan, number, progress)
+                self.complete_rounds = number + 1
+                checkpoint()
             progress.step("comparing the embeddings once more")
             self.after = self._spot_check()
         except KeyboardInterrupt:
             self.interrupted = True
-            progress.note(f"interrupted: {self.complete_rounds} of {len(self.plan)} rounds are complete and kept")
-
-    def _prepare(self, progress: RunProgress) -> None:
-        progress.step(f"comparing the embeddings of {', '.join(self.clients)}")
-        start = time.monotonic()
-        self.before = self._spot_check()
-        self.spot_check_s = time.monotonic() - start
-        if all(each.reason and each.error is None and each.cosine is None for each in self.before):
-            raise BenchError(f"no backend embeds these photos: {self.before[0].reason}")
-        progress.step("warming up")
-        for scenario in self.scenarios:
-            for name in self.clients:
-                load = self._load(scenario, name, 0, window_s=0, min_requests=WARM_UP_REQUESTS)
-                # the first request of a kind may be slow for good reasons; the last one tells what the others will take
-                self.request_s[scenario, name] = [load.latencies_ms[-1] / 1e3] if load.latencies_ms else []
-                if scenario.batch == 1:
-                    self.lead_in_s[name, scenario.input] = self._estimate_s(scenario, name)
-
-    def _round(self, slots: list[Slot], progress: RunProgress) -> None:
-        window_s = self._window_s(rounds=len(self.plan) - slots[0].round)
-        progress.step(f"round {slots[0].round + 1}/{len(self.plan)}: about {self._left_s(slots, window_s):.0f} s left")
-        for position, slot in enumerate(slots):
-            progress.window(
-                f"round {slot.round + 1}/{len(self.plan)}: {slot.backend}, {slot.scenario.title}",
-                self._left_s(slots[position:], window_s),
+            kept = f"{self.complete_rounds} of {self.options.rounds} rounds are complete and kept"
+            progress.note(
+                f"interrupted: {kept}" if self.complete_rounds else "interrupted before the first round ended"
             )
-            window = self._window(slot, window_s)
-            self.windows.append(window)
-            self.request_s[slot.scenario, slot.backend] += [latency / 1e3 for latency in window.latencies_ms]
-            progress.finished(f"{slot.backend}, {slot.scenario.title}: {window.images_per_s:.3g} images/s")
 
-    def _estimate_s(self, scenario: Scenario, name: str) -> float:
-        seen = self.request_s[scenario, name]
-        return statistics.median(seen) if seen else 0.0
+    def _prepare(self, progress: RunProgress, resumed: bool) -> None:
+        progress.step(f"comparing the embeddings of {', '.join(self.measuring.controls)}")
+        start = time.monotonic()
+        checked = self._spot_check()
+        self.before = self.before or checked
+        self._spot_check_s = time.monotonic() - start
+        if all(each.reason and each.error is None and each.cosine is None for each in checked):
+            raise BenchError(f"no backend embeds these photos: {checked[0].reason}")
+        progress.step("warming up")
+        extremes = [curve[-1] for curve in sweep(list(self.points)).values()]
+        self._warm_up(extremes, progress, thorough=True)
+        if not resumed:
+            self._thin()
+        self._warm_up(self.points, progress, thorough=False)
+        progress.step("measuring the client against a server that computes nothing")
+        self.null = measure_null(self.measuring, self.points)
 
-    def _window_s(self, rounds: int) -> float:
-        """Return the length of the next round's windows; each round plans anew, with what was learnt so far."""
-        if not self.options.quick:
-            return self.options.window_s
-        per_round_s = sum(
-            self.lead_in_s[name, scenario.input] + 0.02 for scenario in self.scenarios for name in self.clients
+    def _thin(self) -> None:
+        remaining = self._remaining_s() - self._pending_warm_up_s()
+        kept = self.pace.thin(self.points, self.options.rounds, remaining)
+        reason = f"does not fit into the time budget of {self.options.budget_s:g} s; give more with --time-budget"
+        self.skipped += [Skipped(what=each.title, reason=reason) for each in self.points if each not in kept]
+        self.points = kept
+
+    def _pending_warm_up_s(self) -> float:
+        pending = [(each, name) for each, names in self.points.items() for name in names]
+        return sum(self.pace.window_s(*point, WARM_UP_S) for point in pending if not self.pace.knows(*point))
+
+    def _warm_up(
+        self, chosen: Sequence[Scenario] | Mapping[Scenario, object], progress: RunProgress, thorough: bool
+    ) -> None:
+        for scenario in chosen:
+            for name in self.points[scenario]:
+                if self.pace.knows(scenario, name):
+                    continue
+                progress.window(f"warming up: {name}, {scenario.title}", None)
+                self._warm_up_point(scenario, name, WARM_UP_WINDOWS if thorough else 1)
+
+    def _warm_up_point(self, scenario: Scenario, name: str, most: int) -> None:
+        """Load a point until three windows in a row agree, a number of windows, or a time."""
+        load = scenario if scenario.in_flight else scenario.model_copy(update={"in_flight": 8})
+        speeds: list[float] = []
+        began = time.monotonic()
+        while len(speeds) < most and time.monotonic() - began < WARM_UP_MOST_S and not _agree(speeds):
+            start = time.monotonic()
+            window = self.measuring.measure(load, name, 0, len(speeds), WARM_UP_S)
+            speeds.append(window.images_per_s)
+            window = window.model_copy(update={"scenario": scenario})
+            self.pace.learn(window, time.monotonic() - start, WARM_UP_S)
+        if scenario.in_flight is None and speeds[-1] > 0:
+            self._stair[scenario, name] = search.on_grid(search.BEGIN * speeds[-1])
+
+    def _round(self, plan: list[list[Slot]], number: int, progress: RunProgress) -> None:
+        later = [slot for slots in plan[number:] for slot in slots]
+        self.window_s = self.pace.fitting_s(self._remaining_s() - self._proofs_s(), later)
+        left = self.pace.total_s(later, self.window_s)
+        title = f"round {number + 1}/{len(plan)}"
+        progress.step(
+            f"{title}: windows of {self.window_s:.2g} s, about {left + self._spot_check_s + REPORT_S:.0f} s left"
         )
-        remaining_s = self.options.quick_budget_s - (time.monotonic() - self.began) - self.spot_check_s
-        estimates = [self._estimate_s(*point) for point in self.request_s]
-        return fitting_window_s(remaining_s - rounds * per_round_s, rounds, estimates, self.options.min_requests)
+        for position, slot in enumerate(plan[number]):
+            rest = [*plan[number][position:], *(each for slots in plan[number + 1 :] for each in slots)]
+            progress.window(f"{title}: {slot.backend}, {slot.scenario.title}", self.pace.total_s(rest, self.window_s))
+            serial = ((number + 1) * 1000 + list(self.points).index(slot.scenario)) * 10
+            if slot.scenario.in_flight is None:
+                self._search(slot, serial, number + 1 == len(plan), progress)
+            else:
+                window = self._measure(slot, serial, self.window_s)
+                progress.finished(window)
 
-    def _left_s(self, slots: list[Slot], window_s: float) -> float:
-        slots = slots + [slot for later in self.plan[slots[0].round + 1 :] for slot in later]
-        return self.spot_check_s + sum(
-            self.lead_in_s[slot.backend, slot.scenario.input]
-            + expected_window_s(window_s, self._estimate_s(slot.scenario, slot.backend), self.options.min_requests)
-            for slot in slots
+    def _measure(
+        self, slot: Slot, serial: int, seconds: float, per_s: float | None = None, step: int = 1, learn: bool = True
+    ) -> Window:
+        start = time.monotonic()
+        window = self.measuring.measure(slot.scenario, slot.backend, slot.round + 1, serial, seconds, per_s, step)
+        if learn:
+            self.pace.learn(window, time.monotonic() - start, seconds)
+        self.windows.append(window)
+        return window
+
+    def _search(self, slot: Slot, serial: int, last: bool, progress: RunProgress) -> None:
+        point = (slot.scenario, slot.backend)
+        earlier = self._own(*point)
+        if earlier:
+            begin = search.on_grid(search.round_rate([each for each in earlier if each.round == earlier[-1].round]))
+        else:
+            begin = self._stair.get(point, 0)
+        tried: list[Window] = []
+        for step in range(1, len(search.STAIRS) + 1):
+            per_s = search.rate(search.next_rate(tried, begin))
+            tried.append(self._measure(slot, serial + step, SERVER_LENGTH * self.window_s, per_s, step))
+        if last:
+            self._prove(slot, serial, len(tried) + 1)
+        progress.finished(tried[-1])
+
+    def _prove(self, slot: Slot, serial: int, step: int) -> None:
+        """Send as many requests at one rate as MLPerf's test takes, where the rounds together had too few."""
+        own = self._own(slot.scenario, slot.backend)
+        found = search.outcome(own, self.options.p99_ms)
+        if found.status == "insufficient" and any(each.requests for each in own):
+            per_s = search.rate(search.on_grid(search.counting_rate(own, found)) - 1)
+            seconds = min(1.2 * found.needed / per_s, self._proof_s())
+            self._measure(slot, serial + step, seconds, per_s, step, learn=False)
+
+    def _proofs_s(self) -> float:
+        return sum(
+            min(self._proof_s(), 550 / search.rate(stair))
+            for (scenario, name), stair in self._stair.items()
+            if search.outcome(self._own(scenario, name), self.options.p99_ms).status == "insufficient"
         )
 
-    def _window(self, slot: Slot, window_s: float) -> Window:
-        model = MODELS[slot.scenario.input]
-        client = self.clients[slot.backend]
-        first = slot.round * len(self.photos.photos) // len(self.plan)
-        # One request wakes the backend up after the others' turns.
-        lead_in = Scenario(input=slot.scenario.input, batch=1)
-        self._load(lead_in, slot.backend, first, window_s=0, min_requests=1)
-        before = _settled(client, model)
-        started = iso(datetime.now(UTC))
-        load = self._load(slot.scenario, slot.backend, first, window_s=window_s, min_requests=self.options.min_requests)
-        split, invalid = _split(before, _settled(client, model), model)
-        return Window(
-            round=slot.round + 1,
-            scenario=slot.scenario,
-            backend=slot.backend,
-            started=started,
-            latencies_ms=tuple(round(latency, 4) for latency in load.latencies_ms),
-            failures=load.failures,
-            errors=tuple(load.errors),
-            elapsed_s=round(load.elapsed_s, 6),
-            building_s=round(load.building_s, 6),
-            payload_bytes=load.payload_bytes,
-            first_photo=first,
-            split=split,
-            invalid=invalid,
-        )
+    def _proof_s(self) -> float:
+        searches = sum(len(names) for scenario, names in self.points.items() if scenario.in_flight is None)
+        return PROOF_SHARE * self.options.budget_s / max(1, searches)
 
-    def _load(self, scenario: Scenario, name: str, first: int, *, window_s: float, min_requests: int) -> Load:
-        def build(i: int) -> Request:
-            return request(scenario.input, self.photos.rotation(first + i * scenario.batch, scenario.batch))
+    def _own(self, scenario: Scenario, backend: str) -> list[Window]:
+        return [each for each in self.windows if each.scenario == scenario and each.backend == backend]
 
-        with suppress(Exception):  # a backend that is gone shows as failed requests
-            self.clients[name].wake()
-        return closed_loop(self.clients[name].embed, build, window_s=window_s, min_requests=min_requests)
+    def _remaining_s(self) -> float:
+        return self.options.budget_s - (time.monotonic() - self.began) - self._spot_check_s - REPORT_S
 
     def _spot_check(self) -> list[parity.Parity]:
         found: list[parity.Parity] = []
+        count = min(parity.SPOT_CHECK_PHOTOS, len(self.photos.photos), self.stack.max_batch_size)
+        bounds = {target.name: target.parity_bounds for target in self.stack.ready}
         for kind in INPUTS:
-            asked = request(kind, self.photos.rotation(0, self.spot_check_photos))
-            answers: dict[str, npt.NDArray[np.float32] | str] = {}
-            for name, client in self.clients.items():
+            answers: dict[str, Embeddings | str] = {}
+            for name, control in self.measuring.controls.items():
                 try:
-                    client.wake()
-                    answers[name] = check(client.embed(asked), asked.batch)
+                    answers[name] = control.embed(kind, self.photos.rotation(0, count))
                 except Exception as error:  # a backend that refuses here is reported, and measured as failing
                     answers[name] = " ".join(str(error).split()) or type(error).__name__
-            found += parity.compare(answers, kind, {name: each.get(kind) for name, each in self.bounds.items()})
+            found += parity.compare(answers, kind, {name: each.get(kind) for name, each in bounds.items()})
         return found
 
 
-def _settled(client: Client, model: str) -> dict[str, Counters] | None:
-    """Read the counters once they stand still: a server may count a request a moment after it was answered."""
-    try:
-        last = client.counters(model)
-        for _ in _for_seconds(SETTLE_S):
-            time.sleep(0.003)
-            now = client.counters(model)
-            if now == last:
-                break
-            last = now
-    except Exception:  # the split is an extra; a server without statistics is measured all the same
-        return None
-    return last
-
-
-def _for_seconds(seconds: float) -> Iterator[None]:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield
-
-
-def _split(
-    before: dict[str, Counters] | None, after: dict[str, Counters] | None, model: str
-) -> tuple[Split | None, str | None]:
-    """Return the window's split, and why the window does not count, if so."""
-    if before is None or after is None:
-        return None, None
-    try:
-        return split_between(before, after, model), None
-    except CountersResetError:
-        return None, "the server was restarted during a window"
-
-
-def iso(moment: datetime) -> str:
-    """Return a UTC time as ISO 8601, to the second."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _agree(speeds: Sequence[float]) -> bool:
+    last = np.asarray(speeds[-STABLE_ROUNDS:])
+    return len(last) == STABLE_ROUNDS and bool((np.abs(last - last.mean()) <= STABLE_WITHIN * last.mean()).all())

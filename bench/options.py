@@ -1,12 +1,19 @@
 """What one run of the benchmark is asked to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
+from bench.addresses import Addresses
 from bench.errors import BenchError
+from bench.goals import GOAL_KINDS, Goal
+from bench.intervals import MIN_ROUNDS
+from bench.scenarios import Kind
 
-MIN_ROUNDS = 5
-"""Fewest complete rounds that a winner may be named from."""
+QUICK_KINDS: tuple[Kind | str, ...] = ("single", "batch")
+ALL_KINDS: tuple[Kind | str, ...] = ("startup", "single", "batch", "concurrency", "offline", "server", "wan")
+QUICK_BUDGET_S = 48.0
+FULL_BUDGET_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -14,30 +21,43 @@ class BenchOptions:
     """The choices of one run.
 
     Attributes:
-        ready_url: where the stack answers `/ready`, such as `http://127.0.0.1:8002`; with or without the path.
+        addresses: where the stack is reached.
         photos: folder of JPEG, PNG or WebP files to send; subfolders are not searched.
         results: folder in which the run's own folder is made.
-        quick: fit the run into `quick_budget_s` by shortening the windows; otherwise windows are `window_s` long.
-        seed: makes the order of the windows and the resampling repeatable.
-        rounds: how often every point is measured; at least 5. None: 5 when quick, else 10.
-        window_s: seconds per window when not quick.
-        quick_budget_s: seconds that a quick run aims for, from the first request to the last.
+        quick: the short form: `single` and `batch` 8 over HTTP, unless other scenarios are asked for.
+        kinds: scenarios to measure; empty: those of the form.
+        goal: what the recommendation is for.
+        seed: makes the order of the windows, the arrivals and the resampling repeatable.
+        rounds: how often every point is measured; at least 5.
+        time_budget_s: seconds that the run aims for, from its start to its report. Window lengths follow from it, and
+            the sweeps are thinned where even the shortest windows do not fit. None: 48 when quick, else 900.
+        p99_ms: latency that 99 % of the requests of `server` must keep.
+        price_per_hour: of the servers' machine, in any currency.
+        processes: client processes; 0: half the cores, at most 8.
         max_photos: most photos that are used; from a larger folder they are taken at even distances.
         timeout_s: seconds after which an unanswered request counts as failed.
+        resume: folder of an interrupted run to go on with.
+        home: BAKEOFF_HOME of the stack when it is one of this machine's, for starting another like it.
         command: the command line to record; None: that of this process.
     """
 
-    ready_url: str
+    addresses: Addresses
     photos: Path
     results: Path
-    quick: bool = True
-    seed: int = 1
-    rounds: int | None = None
-    window_s: float = 3.0
-    quick_budget_s: float = 50.0
+    quick: bool = False
+    kinds: tuple[str, ...] = ()
+    goal: Goal = "throughput"
+    seed: int = 0
+    rounds: int = MIN_ROUNDS
+    time_budget_s: float | None = None
+    p99_ms: float = 50.0
+    price_per_hour: float | None = None
+    processes: int = 0
     max_photos: int = 128
     timeout_s: float = 30.0
-    command: str | None = None
+    resume: Path | None = None
+    home: Path | None = None
+    command: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot give a result.
@@ -45,18 +65,30 @@ class BenchOptions:
         Raises:
             BenchError: a value is out of its range.
         """
-        if self.rounds is not None and self.rounds < MIN_ROUNDS:
+        if self.rounds < MIN_ROUNDS:
             raise BenchError(f"rounds is {self.rounds}; at least {MIN_ROUNDS} are needed to tell a winner from chance")
-        for name in ("window_s", "quick_budget_s", "max_photos", "timeout_s"):
-            if not getattr(self, name) > 0:
-                raise BenchError(f"{name} is {getattr(self, name)}; it must be greater than 0")
+        for name in ("time_budget_s", "p99_ms", "price_per_hour", "max_photos", "timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise BenchError(f"{name} is {value}; it must be greater than 0")
+        if self.goal not in get_args(Goal):
+            raise BenchError(f"goal is '{self.goal}'; choose {', '.join(get_args(Goal))}")
+        for kind in self.kinds:
+            if kind not in ALL_KINDS:
+                raise BenchError(f"scenario is '{kind}'; choose from {', '.join(ALL_KINDS)}")
+        if not set(GOAL_KINDS[self.goal]) & set(self.measured_kinds):
+            raise BenchError(
+                f"goal {self.goal} is decided by the scenario {' or '.join(GOAL_KINDS[self.goal])}, which is not measured; "
+                f"add --scenario {GOAL_KINDS[self.goal][0]}"
+            )
 
     @property
-    def round_count(self) -> int:
-        """Rounds to run."""
-        return self.rounds or (MIN_ROUNDS if self.quick else 2 * MIN_ROUNDS)
+    def measured_kinds(self) -> tuple[str, ...]:
+        """The scenarios to measure, in the order of the tables."""
+        chosen = self.kinds or (QUICK_KINDS if self.quick else ALL_KINDS)
+        return tuple(kind for kind in ALL_KINDS if kind in chosen)
 
     @property
-    def min_requests(self) -> int:
-        """Fewest requests in a window, however slow they are."""
-        return 2 if self.quick else 10
+    def budget_s(self) -> float:
+        """Seconds that the run aims for."""
+        return self.time_budget_s or (QUICK_BUDGET_S if self.quick else FULL_BUDGET_S)

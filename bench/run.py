@@ -1,147 +1,168 @@
 """One run of the benchmark, from asking the stack what it serves to the report."""
 
-import os
-import shlex
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import grpc
 from rich.console import Console
-from rich.table import Table
 
-from bench import report
-from bench.client import Client
+from bench import resume, starts
+from bench.client.connections import GrpcConnection
+from bench.client.endpoint import Endpoint
+from bench.client.pool import Clients, usual_processes
+from bench.control import Control
+from bench.document import Document
 from bench.errors import BenchError
-from bench.figures import speed
-from bench.machine import this_machine
-from bench.measurement import Measurement, iso
+from bench.fairness import Fairness, Served, compare
+from bench.folder import RunFolder
+from bench.measurement import Measurement
+from bench.one_window import Windows
 from bench.options import BenchOptions
+from bench.outcome import show
 from bench.photos import load_photos
 from bench.progress import RunProgress
-from bench.result import FILE, Photos, Result, RunSettings
+from bench.result import Skipped
+from bench.scenarios import Scenario
+from bench.slow_links import open_links
+from bench.table import scenarios, speaking
 from bench.targets import Stack, discover
-from bench.verdicts import summarise
+from bench.telemetry import Sampler
+from bench.wan import Unavailable
+from bench.watch import Watch
+
+GRPC_WAIT_S = 3.0
 
 
 def run_benchmark(options: BenchOptions, console: Console) -> Path:
     """Measure every ready backend and write the result and the report.
 
-    Progress and the decision are printed on `console`. Ctrl-C ends the run early; its complete rounds are kept.
+    Progress and the decision are printed on `console`. Ctrl-C ends the run early; its complete rounds are kept, and
+    `options.resume` goes on from there.
 
     Returns:
         The run's folder under `options.results`, named by the UTC time of its start, holding `result.json` (schema:
-        `Result`) and `report.md`. It appears in one step, complete.
+        `Result`) and the report. It appears after the first round and is replaced in one step after every other.
 
     Raises:
         BenchError: there is nothing to measure, or nothing was measured; the message says what to do.
     """
-    began = time.monotonic()
-    started = datetime.now(UTC)
+    began, started = time.monotonic(), datetime.now(UTC)
+    earlier = resume.load(options)
     photos = load_photos(options.photos, options.max_photos)
-    stack = discover(options.ready_url)
-    with ExitStack() as open_clients:
-        clients = {
-            target.name: open_clients.enter_context(Client(str(target.url), options.timeout_s))
+    stack = discover(options.addresses)
+    with ExitStack() as opened:
+        stack, skipped = _without_deaf_grpc(stack, options)
+        controls = {
+            target.name: opened.enter_context(
+                Control(target.name, target.endpoint(options.addresses.headers, options.timeout_s))
+            )
             for target in stack.ready
         }
-        stack = _with_servers(stack, clients)
-        run = Measurement(options, stack, clients, photos, began)
-        with RunProgress(console, run.window_count) as progress:
-            run.measure(progress)
-    windows = run.complete_windows()
-    if not windows:
+        stack = _with_servers(stack, controls)
+        fairness = _fairness(controls)
+        points = _points(options, stack) if earlier is None else resume.points(earlier, stack)
+        links: dict[str, Endpoint] = {}
+        wan = None
+        if any(each.kind == "wan" for each in points):
+            try:
+                links, wan = open_links({name: each.endpoint for name, each in controls.items()}, opened)
+            except Unavailable as error:
+                if earlier is not None:
+                    raise BenchError(f"the slow link of the earlier run cannot be made: {error}") from error
+                skipped.append(Skipped(what="wan", reason=str(error)))
+                points = {each: names for each, names in points.items() if each.kind != "wan"}
+        if not points:
+            raise BenchError(f"nothing is left to measure: {'; '.join(each.reason for each in skipped)}")
+        clients = opened.enter_context(Clients(photos, options.processes or usual_processes()))
+        sampler = opened.enter_context(Sampler({name: each.endpoint.url for name, each in controls.items()}))
+        measuring = Windows(
+            clients, controls, Watch(options.addresses), sampler, seed=options.seed, bound_ms=options.p99_ms
+        )
+        measuring.slow_links = links
+        run = Measurement(options, stack, measuring, photos, points, began)
+        document = Document(options, stack, fairness, photos, run, started, earlier)
+        document.wan = wan
+        if "startup" in options.measured_kinds and earlier is None:
+            document.startup, not_started = starts.measure(options, stack, console.print)
+            skipped += not_started
+        run.skipped += dict.fromkeys([*(earlier.skipped if earlier else ()), *skipped])
+        if earlier is not None:
+            resume.check(earlier, document)
+            run.resume(earlier.windows, earlier.complete_rounds, earlier.parity_before)
+        folder = RunFolder(options.results, document.started, options.resume)
+        for reason in fairness.unfair:
+            console.print(f"unfair: {reason}", style="yellow", markup=False, highlight=False)
+        with RunProgress(console, options.budget_s) as progress:
+            run.measure(progress, lambda: folder.keep(document.result(finished=False)))
+    if not run.complete_rounds:
         raise BenchError("interrupted before the first round was complete; nothing was kept")
-    disagreeing = {each.backend for each in (*run.before, *run.after) if each.agrees is False}
-    result = Result(
-        started=iso(started),
-        finished=iso(datetime.now(UTC)),
-        command=options.command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        interrupted=run.interrupted,
-        complete_rounds=run.complete_rounds,
-        machine=this_machine(),
-        model=stack.model,
-        settings=RunSettings(
-            quick=options.quick,
-            seed=options.seed,
-            rounds=options.round_count,
-            min_requests=options.min_requests,
-            window_s=None if options.quick else options.window_s,
-            quick_budget_s=options.quick_budget_s if options.quick else None,
-            timeout_s=options.timeout_s,
-            ready_url=options.ready_url,
-        ),
-        photos=Photos(
-            folder=str(options.photos),
-            found=photos.found,
-            used=len(photos.photos),
-            bytes=sum(len(photo.data) for photo in photos.photos),
-            names=tuple(photo.name for photo in photos.photos),
-        ),
-        backends=stack.targets,
-        scenarios=run.scenarios,
-        parity_before=tuple(run.before),
-        parity_after=tuple(run.after),
-        windows=windows,
-        summary=summarise(windows, tuple(clients), run.scenarios, disagreeing, options.seed),
+    result = document.result(finished=not run.interrupted)
+    folder.keep(result)
+    folder.report(result)
+    show(result, folder.path, console)
+    return folder.path
+
+
+def _points(options: BenchOptions, stack: Stack) -> dict[Scenario, list[str]]:
+    transports = {target.name: target.transports for target in stack.ready}
+    found = scenarios(
+        options.measured_kinds,
+        {each for spoken in transports.values() for each in spoken},
+        stack.max_batch_size,
+        stack.on_gpu,
+        options.quick,
     )
-    folder = write(result, options.results)
-    _print(result, folder, console)
-    return folder
+    return {each: speaking(each, transports) for each in found}
 
 
-def write(result: Result, results: Path) -> Path:
-    """Write a run's folder under `results` in one step and return it.
-
-    Raises:
-        BenchError: the folder cannot be written.
-    """
-    name = result.started.replace(":", "-")
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=results, prefix=".run-", ignore_cleanup_errors=True) as temporary:
-            made = Path(temporary) / "run"
-            made.mkdir()
-            (made / FILE).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (made / "report.md").write_text(report.render(result), encoding="utf-8")
-            for file in made.iterdir():
-                with file.open("rb") as written:
-                    os.fsync(written.fileno())
-            for number in range(1, 1000):
-                folder = results / (name if number == 1 else f"{name}-{number}")
-                if not folder.exists():
-                    return made.rename(folder)
-    except OSError as error:
-        raise BenchError(f"the result cannot be written to {results} ({error}); give another folder") from error
-    raise BenchError(f"{results} holds too many runs named {name}; give another folder")
+def _fairness(controls: Mapping[str, Control]) -> Fairness:
+    served = []
+    for name, control in controls.items():
+        try:
+            served.append(control.served())
+        except Exception:  # it is measured all the same; what it does not tell shows as a difference
+            served.append(Served(backend=name, precision=None, max_batch_size=None, batch_delay_us=None))
+    return compare(served)
 
 
-def _with_servers(stack: Stack, clients: Mapping[str, Client]) -> Stack:
+def _with_servers(stack: Stack, controls: Mapping[str, Control]) -> Stack:
     targets = []
     for target in stack.targets:
-        if target.name in clients:
+        if target.name in controls:
             try:
-                target = target.model_copy(update={"server": clients[target.name].server()})
+                target = target.model_copy(update={"server": controls[target.name].server()})
             except Exception as error:
                 raise BenchError(
                     f"{target.name} does not answer at {target.url} ({error}), though the stack says that it is ready; "
-                    "see `bakeoff status`"
+                    "see `bakeoff status`, and give its address with --url NAME=URL or --port where it is elsewhere"
                 ) from error
         targets.append(target)
     return stack.model_copy(update={"targets": tuple(targets)})
 
 
-def _print(result: Result, folder: Path, console: Console) -> None:
-    table = Table("scenario", "winner", *result.measured, caption="images/s, median of rounds (95 % interval)")
-    for verdict in result.summary.verdicts:
-        points = {p.backend: p for p in result.summary.points if p.scenario == verdict.scenario}
-        speeds = [speed(points[name]) for name in result.measured]
-        table.add_row(verdict.scenario.title, report.verdict_words(verdict), *speeds)
-    console.print(table)
-    for warning in report.warnings(result):
-        console.print(warning.replace("**", ""), style="yellow", markup=False, highlight=False)
-    console.print(result.summary.decision, style="bold", markup=False, highlight=False)
-    console.print(f"report: {folder / 'report.md'}", markup=False, highlight=False, soft_wrap=True)
+def _without_deaf_grpc(stack: Stack, options: BenchOptions) -> tuple[Stack, list[Skipped]]:
+    """Leave out gRPC where it cannot be reached, such as behind a proxy that speaks HTTP only."""
+    if options.quick:
+        return stack, []
+    targets, skipped = [], []
+    for target in stack.targets:
+        if target.ready and target.grpc_url and not _listens(target.endpoint(options.addresses.headers, GRPC_WAIT_S)):
+            reason = f"nothing answers at {target.grpc_url}; map the port with --port"
+            skipped.append(Skipped(what=f"{target.name} over gRPC", reason=reason))
+            target = target.model_copy(update={"grpc_url": None})
+        targets.append(target)
+    return stack.model_copy(update={"targets": tuple(targets)}), skipped
+
+
+def _listens(endpoint: Endpoint) -> bool:
+    connection = GrpcConnection(endpoint)
+    try:
+        connection.open()
+    except grpc.FutureTimeoutError:
+        return False
+    finally:
+        connection.close()
+    return True

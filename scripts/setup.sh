@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Usage: setup.sh PYTHON VENV UV_VERSION cpu|gpu -- install what uv.lock says into VENV. Safe to repeat.
+# Usage: setup.sh PYTHON VENV cpu|gpu -- install what uv.lock says into VENV. Safe to repeat.
 set -euo pipefail
-python=$1 venv=$2 uv_version=$3 runtime=$4
+python=$1 venv=$2 runtime=$3
 
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
@@ -20,8 +20,8 @@ multiarch=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULT
   fail "libpython$version.so.1.0 is missing (this Python has $library), and tritonserver needs it: apt-get install libpython$version"
 
 [ -x "$venv/bin/python" ] || { say "virtual environment in $venv, Python $version" && "$python" -m venv "$venv"; }
-say "uv $uv_version"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
+say "uv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 say "packages ($runtime build of ONNX Runtime; about 6 GB the first time)"
 VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" sync --frozen --active --inexact --extra "$runtime"
 say "done"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from bench.client import MODELS
+from bench.client.bodies import MODELS
 from bench.photos import load_photos
 
 Kind = Literal["jpeg", "pixels"]

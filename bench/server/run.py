@@ -15,8 +15,9 @@ from rich.table import Table
 from bench.errors import BenchError
 from bench.machine import this_machine
 from bench.server.load import Clients, Sample
-from bench.server.processes import ServerProcesses
 from bench.server.requests import Kind
+from bench.telemetry.nvml import memory_by_process
+from bench.telemetry.processes import ServerProcesses
 
 MIB = 2**20
 
@@ -65,10 +66,10 @@ def run(url: str, photos: Path, results: Path, seconds: float, console: Console)
         BenchError: no server runs there, or the ceilings cannot be measured.
     """
     server = ServerProcesses(url)
-    at_rest = server.gpu_bytes()
+    at_rest = server.gpu_bytes(memory_by_process())
     console.print("measuring what this machine can do in process")
     ceilings = _ceilings()
-    points = GPU_POINTS if server.gpu_bytes() is not None else CPU_POINTS
+    points = GPU_POINTS if server.gpu_bytes(memory_by_process()) is not None else CPU_POINTS
     clients = Clients(url, photos, processes=max(1, min(8, (os.cpu_count() or 2) // 2)))
     measured = []
     try:

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.server.corpus import Corpus, make_corpus
-from bench.server.processes import ServerProcesses
 from bench.server.requests import Body, body_of_files, body_of_pixels, embeddings
+from bench.telemetry.nvml import memory_by_process
+from bench.telemetry.processes import ServerProcesses
 
 BAD_SHARE = 0.01
 CANCELLED_SHARE = 0.01
@@ -124,7 +125,7 @@ def problems(document: dict[str, Any]) -> list[str]:
 
 
 def _memory(server: ServerProcesses, images: int) -> dict[str, float | None]:
-    gpu = server.gpu_bytes()
+    gpu = server.gpu_bytes(memory_by_process())
     return {
         "images": images,
         "resident_mib": round(server.resident_bytes() / MIB),

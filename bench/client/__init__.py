@@ -1,0 +1,1 @@
+"""The load generator: client processes, their connections and what they send. The same code for every backend."""

@@ -1,0 +1,94 @@
+"""How long things take, learnt while they run, and the window length that follows from the time there is."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.one_window import MIN_REQUESTS, SETTLE_S
+from bench.scenarios import Scenario
+from bench.schedule import Slot, fitting_window_s
+from bench.search import STAIRS
+from bench.table import thinned
+from bench.windows import Window
+
+SERVER_LENGTH = 2.0
+"""A window of `server` is so many times as long as the others: a 99th percentile takes more requests than a median."""
+
+THIN_BELOW_S = 0.25
+"""The sweeps are thinned until windows of this length fit."""
+
+
+class Pace:
+    """Seconds per request and per window of every point."""
+
+    def __init__(self) -> None:
+        self._request_s: dict[tuple[Scenario, str], float] = {}
+        self._overhead_s: dict[tuple[Scenario, str], list[float]] = {}
+
+    def learn(self, window: Window, wall_s: float, asked_s: float) -> None:
+        """Take in a window that took `wall_s` with all that belongs to it and was to be `asked_s` long."""
+        point = (window.scenario, window.backend)
+        if window.mean_ms is not None:
+            self._request_s[point] = window.mean_ms / 1e3
+        if window.scenario.in_flight is None:
+            expected = SETTLE_S + asked_s
+        else:
+            expected = self._loop_s(window.scenario, self._request_s.get(point, 0.0), asked_s)
+        self._overhead_s.setdefault(point, []).append(max(0.0, wall_s - expected))
+
+    def knows(self, scenario: Scenario, backend: str) -> bool:
+        """Tell whether anything was learnt of a point."""
+        return (scenario, backend) in self._overhead_s
+
+    def window_s(self, scenario: Scenario, backend: str, seconds: float) -> float:
+        """Return the seconds that a point's turn takes with windows of `seconds`, everything included."""
+        overhead = statistics.median(self._overhead_s.get((scenario, backend)) or self._usual_overhead())
+        if scenario.in_flight is None:
+            return len(STAIRS) * (SETTLE_S + SERVER_LENGTH * seconds + overhead)
+        return self._loop_s(scenario, self._latency_s(scenario, backend), seconds) + overhead
+
+    def fitting_s(self, remaining_s: float, slots: Sequence[Slot]) -> float:
+        """Return the window length with which `slots` fit into `remaining_s`."""
+        return fitting_window_s(remaining_s, lambda seconds: self.total_s(slots, seconds))
+
+    def total_s(self, slots: Iterable[Slot], seconds: float) -> float:
+        """Return the seconds that `slots` take with windows of `seconds`."""
+        return sum(self.window_s(slot.scenario, slot.backend, seconds) for slot in slots)
+
+    def thin(
+        self, points: Mapping[Scenario, Sequence[str]], rounds: int, remaining_s: float
+    ) -> dict[Scenario, Sequence[str]]:
+        """Return the points whose windows fit into `remaining_s`: the sweeps lose every second size until they do."""
+        kept = tuple(points)
+
+        def takes_s(found: Iterable[Scenario]) -> float:
+            return rounds * sum(self.window_s(each, name, THIN_BELOW_S) for each in found for name in points[each])
+
+        while takes_s(kept) > remaining_s and thinned(kept) != kept:
+            kept = thinned(kept)
+        return {each: points[each] for each in kept}
+
+    def _loop_s(self, scenario: Scenario, request_s: float, seconds: float) -> float:
+        turns = -(-MIN_REQUESTS // (scenario.in_flight or 1))
+        tail_s = request_s if (scenario.in_flight or 1) > 1 else request_s / 2
+        return max(SETTLE_S, request_s) + max(seconds, turns * request_s) + tail_s
+
+    def _latency_s(self, scenario: Scenario, backend: str) -> float:
+        """Return what was seen, or what lies between the neighbours of the same curve."""
+        if (scenario, backend) in self._request_s:
+            return self._request_s[scenario, backend]
+        near = [
+            (each.batch * (each.in_flight or 1), seconds)
+            for (each, name), seconds in self._request_s.items()
+            if name == backend
+            and (each.input, each.transport) == (scenario.input, scenario.transport)
+            and each.kind in (scenario.kind, "single")
+        ]
+        if not near:
+            return 0.0
+        (low, low_s), (high, high_s) = min(near), max(near)
+        if low == high:
+            return low_s * scenario.batch * (scenario.in_flight or 1) / low
+        return low_s + (high_s - low_s) * (scenario.batch * (scenario.in_flight or 1) - low) / (high - low)
+
+    def _usual_overhead(self) -> list[float]:
+        return [each for seen in self._overhead_s.values() for each in seen] or [0.1]

@@ -1,0 +1,127 @@
+"""Looks at the server's side while a window runs."""
+
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from bench.errors import BenchError
+from bench.telemetry.nvml import Gpus, Look
+from bench.telemetry.processes import ServerProcesses, runs_here
+from bench.telemetry.record import BackendTelemetry, Telemetry
+from bench.telemetry.window import summarise
+
+INTERVAL_S = 0.2
+"""Between two looks at the GPUs. NVML renews its own figures every 0.02 to 1 s, by GPU and figure."""
+
+
+class Sampler:
+    """Measures windows, one after the other, from one thread.
+
+    The processes are read at a window's ends only, outside of it; without a GPU nothing runs while it lasts. With GPUs a
+    thread looks at them every 0.2 s; docs/benchmark-checks.md says what that costs.
+    """
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        """Find what can be looked at.
+
+        Args:
+            urls: base URL by backend.
+        """
+        self._here = {name: url for name, url in urls.items() if runs_here(url)}
+        self._names = tuple(urls)
+        self._servers: dict[str, ServerProcesses] = {}
+        self._gpus = Gpus() if self._here else None
+        self._looks: list[tuple[float, list[Look]]] = []
+        self._cpu_s: dict[str, float] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """End a window that was begun, and let the GPUs go."""
+        self._end_thread()
+        if self._gpus:
+            self._gpus.close()
+
+    def start_window(self) -> None:
+        """Begin a window; call it right before the load begins."""
+        self._find()
+        self._cpu_s = {name: server.cpu_s() for name, server in self._servers.items()}
+        self._looks = []
+        self._look()
+        if self._gpus and self._gpus.names:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._keep_looking, name="telemetry", daemon=True)
+            self._thread.start()
+
+    def end_window(self) -> Telemetry:
+        """End the window and return its figures; call it right after the load ended.
+
+        A backend that ended or was started anew within the window has no figures.
+        """
+        self._end_thread()
+        self._look()
+        cpu_s = {name: server.cpu_s() for name, server in self._servers.items()}
+        memory = self._gpus.memory_by_process() if self._gpus else {}
+        backends = {name: self._backend(name, cpu_s, memory) for name in self._names}
+        moments = [moment for moment, _ in self._looks]
+        return Telemetry(
+            elapsed_s=moments[-1] - moments[0],
+            gpus=tuple(
+                summarise(index, name, [(moment, looks[index]) for moment, looks in self._looks])
+                for index, name in enumerate(self._gpus.names)
+            )
+            if self._gpus and self._gpus.names
+            else None,
+            backends=backends,
+        )
+
+    def _find(self) -> None:
+        for name, url in self._here.items():
+            if name not in self._servers or not self._servers[name].alive:
+                self._servers.pop(name, None)
+                try:
+                    self._servers[name] = ServerProcesses(url)
+                except BenchError:  # behind a proxy, another user's, or not running
+                    continue
+
+    def _backend(self, name: str, cpu_s: dict[str, float], memory: dict[int, int]) -> BackendTelemetry | None:
+        server = self._servers.get(name)
+        if server is None or not server.alive:
+            return None
+        try:
+            resident = server.resident_bytes()
+        except (psutil.Error, OSError, AttributeError):  # no PSS: not ours, or a kernel that does not tell it
+            resident = None
+        return BackendTelemetry(
+            processes=len(server.all),
+            cpu_s=cpu_s[name] - self._cpu_s[name],
+            resident_bytes=resident,
+            gpu_memory_bytes=server.gpu_bytes(memory),
+        )
+
+    def _keep_looking(self) -> None:
+        while not self._stop.wait(INTERVAL_S):
+            self._look()
+
+    def _look(self) -> None:
+        self._looks.append((time.perf_counter(), self._gpus.look() if self._gpus else []))
+
+    def _end_thread(self) -> None:
+        if self._thread:
+            self._stop.set()
+            self._thread.join()
+            self._thread = None

@@ -1,0 +1,41 @@
+"""Notices a backend that is started again, compiles, or stops being ready while it is measured."""
+
+from typing import Any
+
+import httpx
+
+from bench.addresses import Addresses
+from bench.targets import parse_ready, with_path
+
+
+class Watch:
+    """Asks the stack's `/ready` between windows."""
+
+    def __init__(self, addresses: Addresses, timeout_s: float = 5.0) -> None:
+        """Watch the stack at `addresses`."""
+        self._addresses = addresses
+        self._timeout_s = timeout_s
+        self._last = self._look()
+
+    def change(self, backend: str) -> str | None:
+        """Tell what has happened to a backend since the last question, about whichever backend; None: nothing known.
+
+        A start that begins and ends between two questions shows in the seconds that it took.
+        """
+        before, self._last = self._last, self._look()
+        then, now = before.get(backend), self._last.get(backend)
+        if then is None or now is None or then == now:
+            return None
+        if now[0] != "ready":
+            return f"the server was {now[0]} at the end of a window"
+        return "the server was restarted during a window"
+
+    def _look(self) -> dict[str, tuple[Any, ...]]:
+        try:
+            answer = httpx.get(
+                with_path(self._addresses.ready_url), headers=self._addresses.headers, timeout=self._timeout_s
+            )
+            stack = parse_ready(answer.json(), self._addresses)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+        return {target.name: target.start for target in stack.targets}

@@ -1,0 +1,1 @@
+"""Doubles that are programs of their own: what they stand for is in their names."""

@@ -1,0 +1,84 @@
+"""Programs that die, programs that cannot live, and the container's end."""
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from server.model.reference import Reference
+from tests.image.podman import ROW_TOLERANCE, Container, podman
+
+pytestmark = pytest.mark.timeout(1800)
+
+PROGRAMS = {"pytorch": "-m server.pytorch", "triton-onnx": "bin/tritonserver", "readiness": "-m server.gate"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_killed_program_comes_back(container: Container, program: str) -> None:
+    container.wait(200)
+    victim = container.kill(PROGRAMS[program])
+    container.wait(503, 30)
+    assert not container.sample().probe
+    container.wait(200)
+    assert container.program(PROGRAMS[program]).pid != victim
+    assert container.sample().probe
+
+
+def test_orphans_are_reaped(container: Container) -> None:
+    podman("exec", container.name, "sh", "-c", "(sleep 0.5 &) ; exit 0")
+    time.sleep(2)
+    assert [process for process in container.processes() if process.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Path) -> None:
+    broken = tmp_path / "tritonserver"
+    broken.write_text("#!/bin/sh\necho the disk is on fire\nexit 3\n")
+    broken.chmod(0o755)
+    running = Container.run("bakeoff-test-fatal", 43_000, "--volume", f"{broken}:/opt/tritonserver/bin/tritonserver:ro")
+    try:
+        assert running.exit_code() == 1
+        last = running.log().rstrip().splitlines()
+        verdict = last.index("bakeoff: failed: triton-onnx ended at every start")
+        assert last[verdict - 1] == "  the disk is on fire"
+    finally:
+        running.remove()
+
+
+def test_stop_finishes_what_was_accepted(container: Container, reference: Reference) -> None:
+    """It is stopped in the middle of two large requests, and started again for the other tests."""
+    container.wait(200)
+    photos, expected = reference.files * 3, np.concatenate([reference.embeddings] * 3)
+    answers: dict[int, object] = {}
+
+    def embed(port: int) -> None:
+        try:
+            answers[port] = container.embed(photos, port)
+        except Exception as error:  # an answer that did not come is what this test looks for
+            answers[port] = error
+
+    threads = [threading.Thread(target=embed, args=(port,)) for port in (8002, 8010)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    assert answers == {}
+    family = container.processes()
+    began = time.monotonic()
+    stopped = subprocess.run(
+        ["podman", "--runtime", "runc", "stop", "--time", "10", container.name], capture_output=True, timeout=60
+    )
+    took = time.monotonic() - began
+    for thread in threads:
+        thread.join(30)
+    assert stopped.returncode == 0
+    assert container.inspect()["State"]["ExitCode"] == 0
+    assert took < 10  # afterwards the engine kills, and what was accepted would be lost
+    for port, found in answers.items():
+        assert isinstance(found, np.ndarray), f"{port}: {found!r}"
+        assert np.abs(found - expected).max() < ROW_TOLERANCE
+    assert psutil.wait_procs(family, timeout=2)[1] == []
+    podman("start", container.name)
+    container.wait(200)

@@ -1,0 +1,104 @@
+"""Starting the image in the ways that people do."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from server.model.reference import Reference
+from tests.image.podman import ROW_TOLERANCE, Container, podman, run_once
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+def test_it_was_never_healthy_before_it_was_ready(container: Container) -> None:
+    samples = container.start
+    assert samples[0].status == "starting"
+    assert len(samples) > 3  # otherwise nobody has looked while it was not ready
+    assert [sample.probe for sample in samples] == [False] * (len(samples) - 1) + [True]
+    assert all(sample.ready == 200 for sample in samples if sample.probe)
+    assert all(sample.status == "starting" for sample in samples[:-1])
+    assert samples[-1].status == "healthy"
+    assert container.log().splitlines().count("bakeoff: ready") == 1
+
+
+def test_no_process_is_root(container: Container) -> None:
+    assert {process.uids().real for process in container.processes()} == {10001}
+
+
+def test_extra_arguments_are_a_command(image: str) -> None:
+    answer = run_once("bakeoff", "engine", "list")
+    assert answer.returncode == 0, answer.stderr
+    preflight = run_once("bakeoff", "preflight")
+    assert preflight.returncode == 0, preflight.stdout
+    assert "/opt/tritonserver/bin/tritonserver" in preflight.stdout
+
+
+def test_a_wrong_setting_ends_it(image: str) -> None:
+    answer = run_once(options=("--env", "MAX_BATCH_SIZE=0"))
+    assert answer.returncode == 1
+    assert "MAX_BATCH_SIZE='0'" in answer.stdout + answer.stderr
+
+
+def test_a_volume_that_cannot_be_written_ends_it_with_the_remedy(image: str) -> None:
+    answer = run_once(options=("--user", "54321:54321"))
+    assert answer.returncode == 1
+    assert "make the folder writable" in answer.stdout
+
+
+def test_a_read_only_root_without_a_place_for_temporary_files_is_named(image: str) -> None:
+    answer = run_once(options=("--read-only", "--read-only-tmpfs=false"))
+    assert answer.returncode == 1
+    assert "--tmpfs /tmp" in answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def confined(container: Container) -> Iterator[Container]:
+    """As little as it can live on; with `container`, whose start was watched, it does not compete for the cores."""
+    running = Container.run(
+        "bakeoff-test-confined", 41_000, "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp",
+        "--user", "54321", "--shm-size", "64m", "--cap-drop", "all", "--security-opt", "no-new-privileges",
+    )  # fmt: skip
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        running.remove()
+
+
+def test_a_read_only_root_and_any_uid(confined: Container, reference: Reference) -> None:
+    assert {process.uids().real for process in confined.processes()} == {54321}
+    assert np.abs(confined.embed(reference.files) - reference.embeddings).max() < ROW_TOLERANCE
+
+
+def test_little_shared_memory_is_said_and_sized_for(confined: Container, reference: Reference) -> None:
+    assert "/dev/shm has 64 MiB, which holds batches of up to 64 images" in confined.log()
+    photos = (reference.files * 6)[:64]
+    expected = np.concatenate([reference.embeddings] * 6)[:64]
+    for _ in range(2):
+        assert np.abs(confined.embed(photos) - expected).max() < ROW_TOLERANCE
+    with pytest.raises(InferenceServerException, match="batch-size must be <= 64"):
+        confined.embed([*photos, photos[0]])
+
+
+def test_a_kept_volume_makes_the_second_start_faster(image: str) -> None:
+    """Without the baked model, the first start exports one; with a GPU it would also compile."""
+    podman("volume", "rm", "--force", "bakeoff-test", check=False)
+    options = ("--volume", "bakeoff-test:/var/lib/bakeoff", "--env", "BAKED_MODEL=", "--env", "BACKENDS=pytorch")
+    took = []
+    try:
+        for _ in range(2):
+            began = time.monotonic()
+            running = Container.run("bakeoff-test-volume", 42_000, *options)
+            try:
+                running.wait(200)
+                took.append(time.monotonic() - began)
+                assert ("ONNX: exporting" in running.log()) == (len(took) == 1)
+                podman("stop", "--time", "10", running.name)
+            finally:
+                running.remove()
+    finally:
+        podman("volume", "rm", "--force", "bakeoff-test", check=False)
+    assert took[1] < took[0]

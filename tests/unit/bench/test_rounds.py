@@ -1,0 +1,103 @@
+import pytest
+
+from bench.rounds import Basis, point, scores
+from bench.scenarios import Scenario
+from bench.splits import Split
+from bench.telemetry import Telemetry
+from bench.telemetry.record import GpuTelemetry
+from tests.unit.bench.conftest import window
+
+SINGLE = Scenario(kind="single", input="pixels")
+BATCH = Scenario(kind="batch", input="pixels", batch=8)
+SERVER = Scenario(kind="server", input="pixels", in_flight=None)
+
+
+def test_percentiles_are_latencies_that_were_seen() -> None:
+    found = point(SINGLE, "a", [window(1, SINGLE, "a", range(1, 101))], Basis())
+    assert {name: round(value) for name, value in found.percentiles_ms.items()} == {
+        "0": 1, "10": 10, "25": 25, "50": 50, "75": 75, "90": 90, "95": 95, "99": 99, "99.9": 100, "100": 100,
+    }  # fmt: skip
+    assert (found.requests, found.p99_estimate and found.p99_estimate.ms) == (100, None)
+    assert found.p90_estimate is not None
+    assert found.p90_estimate.ms is not None
+    assert 90 < found.p90_estimate.ms <= 100.1
+
+
+def test_a_point_s_problem_is_its_failures_its_restart_or_its_disagreement() -> None:
+    good, failing = window(1, SINGLE, "a", 5.0), window(2, SINGLE, "a", 5.0, failures=2)
+    restarted = good.model_copy(update={"invalid": "restarted"})
+    silent = window(2, SINGLE, "a", [])
+    basis = Basis(disagreeing={"a"})
+    assert point(SINGLE, "a", [good, good], Basis()).problem is None
+    assert point(SINGLE, "a", [good, failing], basis).problem == "2 of 6 requests failed"
+    assert point(SINGLE, "a", [good, restarted], basis).problem == "restarted"
+    assert point(SINGLE, "a", [good, silent], basis).problem == "a round without an answer"
+    assert point(SINGLE, "a", [good], basis).problem == "its embeddings are not those of the others"
+
+
+def test_a_round_without_any_answer_has_no_throughput() -> None:
+    found = point(BATCH, "a", [window(1, BATCH, "a", [], failures=5)], Basis())
+    assert (found.images_per_s, found.percentiles_ms, found.split, found.histogram) == (None, {}, None, None)
+
+
+def test_a_few_rounds_have_a_median_but_no_interval() -> None:
+    found = point(BATCH, "a", [window(i, BATCH, "a", 80.0 * i) for i in (1, 2, 4)], Basis())
+    assert found.images_per_s is not None
+    assert (found.images_per_s.value, found.images_per_s.low) == (50, None)
+
+
+def test_latency_decides_one_image_at_a_time_and_throughput_the_rest() -> None:
+    assert scores([window(1, SINGLE, "a", 4.0), window(2, SINGLE, "a", 5.0)]) == pytest.approx([250, 200], rel=1e-3)
+    assert scores([window(1, BATCH, "a", 80.0)]) == pytest.approx([100])
+    assert scores([window(1, BATCH, "a", 80.0), window(2, BATCH, "a", [])]) == []
+
+
+@pytest.mark.parametrize(("last", "stable"), [(110.0, True), (140.0, False)])
+def test_a_point_is_stable_when_its_last_three_rounds_are_within_ten_percent(last: float, stable: bool) -> None:
+    windows = [window(i, BATCH, "a", ms) for i, ms in enumerate([500, 100, 105, last], start=1)]
+    assert point(BATCH, "a", windows, Basis()).stable is stable
+    assert point(BATCH, "a", windows[:2], Basis()).stable is None
+
+
+def test_a_point_near_the_null_server_s_is_bound_by_the_client() -> None:
+    windows = [window(1, BATCH, "a", 80.0)]  # 100 images/s
+    near, far = {("pixels", "http", 8, 1): 110.0}, {("pixels", "http", 8, 1): 112.0}
+    assert point(BATCH, "a", windows, Basis(null_images_per_s=near)).client_bound == (  # type: ignore[arg-type]
+        "91% of what the same client reaches against a server that computes nothing"
+    )
+    assert point(BATCH, "a", windows, Basis(null_images_per_s=far)).client_bound is None  # type: ignore[arg-type]
+
+
+def test_a_busy_client_is_the_limit() -> None:
+    found = point(BATCH, "a", [window(1, BATCH, "a", 80.0, client_busy=0.95)], Basis())
+    assert found.client_bound == "a client process was busy for 95% of the time"
+
+
+def test_cost_and_energy_are_per_image() -> None:
+    gpu = GpuTelemetry(
+        index=0, name="g", samples=2, utilisation=1, memory_bytes=1, energy_j=30, energy_source="counter", power_w=15,
+        sm_clock_mhz=1, sm_clock_min_mhz=1, memory_clock_mhz=1, temperature_c=1, throttled={},
+    )  # fmt: skip
+    seen = Telemetry(elapsed_s=2, gpus=(gpu,), backends={})
+    found = point(BATCH, "a", [window(1, BATCH, "a", 80.0, telemetry=seen)], Basis(price_per_hour=3.6))
+    assert found.joules_per_image == pytest.approx(15 * 0.16 / 16)  # 15 W over the window's 0.16 s, for 16 images
+    assert found.cost_per_million == pytest.approx(10)  # 3.6 an hour is 0.001 a second, at 100 images a second
+
+
+def test_a_server_point_is_described_by_its_windows_at_the_rate_that_counts() -> None:
+    fast = [window(i, SERVER, "a", [10.0] * 600, offered_per_s=100.0, over_bound=0) for i in (1, 2)]
+    slow = [window(i, SERVER, "a", [90.0] * 600, offered_per_s=200.0, over_bound=600, step=2) for i in (1, 2)]
+    found = point(SERVER, "a", [fast[0], slow[0], fast[1], slow[1]], Basis())
+    assert found.server is not None
+    assert (found.server.highest_per_s, found.server.status) == (100, "valid")
+    assert [rate.passes for rate in found.server.rates] == [True, False]
+    assert found.percentiles_ms["99"] == pytest.approx(10, rel=0.01)
+    assert found.p50 is None
+    assert found.images_per_s is not None
+    assert found.images_per_s.rounds == (100, 100)
+
+
+def test_splits_of_windows_are_pooled() -> None:
+    found = point(SINGLE, "a", [window(1, SINGLE, "a", 5.0), window(2, SINGLE, "a", 15.0)], Basis())
+    assert isinstance(found.split, Split)
+    assert found.split.total_ns == pytest.approx(9e6)
