@@ -108,6 +108,17 @@ def test_it_is_given_back(service: VastStandIn) -> None:
     assert answer.stdout.endswith("destroying instance 4242.\n")
 
 
+@pytest.mark.parametrize(
+    "line", ["vastai logs $INSTANCE --tail 30", "vastai ssh-url $INSTANCE", "vastai set api-key KEY"]
+)
+def test_what_the_guide_adds_is_understood(service: VastStandIn, line: str) -> None:
+    assert line in (ROOT / "docs/vast.md").read_text(encoding="utf-8")
+    answer = service.vastai(line.replace("$INSTANCE", "4242").split()[1:], cwd=ROOT)
+    assert answer.returncode in (0, 1), answer.stderr  # 1: `logs` answers True
+    assert "usage:" not in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_every_command_is_run_above() -> None:
     others = {"show": "in test_vast.py, for the benchmark reads it", "bench": "ours"}
     assert len(commands(IMAGE)) == 8 + len(others)
