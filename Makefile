@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight image image-test push test lint clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test lint clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ image-test: setup ## build the image on a stand-in for NVIDIA's and run it (podm
 
 push: ## push the image that `make image` built
 	@$$(docker info >/dev/null 2>&1 && echo docker || echo podman) push $(IMAGE)
+
+vast: setup ## print the commands that rent a GPU from Vast.ai for IMAGE
+	@$(BIN)/python -m deploy.vast.commands "$(IMAGE)"
 
 clean: ## remove what was made here: the virtual environment and everything made at run time
 	@[ ! -x $(BIN)/bakeoff ] || $(BIN)/bakeoff down

@@ -27,6 +27,14 @@ def bench(
         list[str] | None,
         typer.Option(help="Where a port is reached: 8010=40123 or 8010=HOST:40123; can be repeated."),
     ] = None,
+    vast: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ports of a Vast.ai instance: its JSON (`vastai show instance ID --raw`; - for standard input), or "
+            "`env` in one of its shells.",
+        ),
+    ] = None,
     api_key: Annotated[
         str | None, typer.Option(envvar="API_KEY", help="Sent as `Authorization: Bearer`, over gRPC too.")
     ] = None,
@@ -50,13 +58,15 @@ def bench(
     from bench.errors import BenchError
     from bench.options import BenchOptions
     from bench.run import run_benchmark
+    from bench.vast import vast_ports
     from server.backends import pytorch_url
     from server.images.bundled import FOLDER
 
     try:
         settings = read_settings()
         base, named = parse_urls(url or [], pytorch_url(settings))
-        ports = parse_ports(port or [], base)
+        mapped = vast_ports(vast, settings.pytorch_http_port) if vast else {}
+        ports = {**mapped, **parse_ports(port or [], with_mapped_ready(base, mapped))}
         options = BenchOptions(
             addresses=Addresses(with_mapped_ready(base, ports), ports, named, api_key),
             photos=images or FOLDER,

@@ -51,7 +51,7 @@ def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Pat
 def test_stop_finishes_what_was_accepted(container: Container, reference: Reference) -> None:
     """It is stopped in the middle of two large requests, and started again for the other tests."""
     container.wait(200)
-    photos, expected = reference.files * 3, np.concatenate([reference.embeddings] * 3)
+    photos, expected = reference.files * 2, np.concatenate([reference.embeddings] * 2)
     answers: dict[int, object] = {}
 
     def embed(port: int) -> None:
@@ -63,8 +63,8 @@ def test_stop_finishes_what_was_accepted(container: Container, reference: Refere
     threads = [threading.Thread(target=embed, args=(port,)) for port in (8002, 8010)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
-    assert answers == {}
+    time.sleep(0.2)
+    assert answers == {}  # both are being computed
     family = container.processes()
     began = time.monotonic()
     stopped = subprocess.run(

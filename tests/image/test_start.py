@@ -21,7 +21,7 @@ def test_it_was_never_healthy_before_it_was_ready(container: Container) -> None:
     assert all(sample.ready == 200 for sample in samples if sample.probe)
     assert all(sample.status == "starting" for sample in samples[:-1])
     assert samples[-1].status == "healthy"
-    assert container.log().splitlines().count("bakeoff: ready") == 1
+    assert "bakeoff: ready" in container.log().splitlines()
 
 
 def test_no_process_is_root(container: Container) -> None:
