@@ -8,6 +8,10 @@ compat=$(cd "$here" && python -m server.cuda_compat)
 [ -z "$compat" ] || export LD_LIBRARY_PATH="$compat${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 [ $# -eq 0 ] || exec "$@"
 cd "$here"
+# `bakeoff status --wait` finds a start that is still checking or exporting by it; exec keeps the process id.
+if [ -n "${BAKEOFF_HOME:-}" ] && mkdir -p "$BAKEOFF_HOME/state" 2>/dev/null; then
+  echo $$ 2>/dev/null >"$BAKEOFF_HOME/state/launch.pid" || true
+fi
 bakeoff preflight
 bakeoff export
 exec python -m server.processes.supervisor
