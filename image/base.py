@@ -18,6 +18,9 @@ from pathlib import Path
 TRITON = Path("/opt/tritonserver")
 TENSORRT_BACKEND = TRITON / "backends" / "tensorrt" / "libtriton_tensorrt.so"
 VENV_PYTHON = ".venv/bin/python"
+BINDINGS = "tensorrt_bindings"
+"""The module in the wheel of that name; `tensorrt` comes with the libraries, which are the base's here."""
+
 PYTHONS = ((3, 11), (3, 12))
 REMEDY = "pass --build-arg TRITON_IMAGE=nvcr.io/nvidia/tritonserver:YY.MM-py3"
 
@@ -93,8 +96,12 @@ def _number_of_base() -> int:
 
 
 def _verify() -> str:
-    code = "import tensorrt; print(tensorrt.__version__)"
-    asked = subprocess.run([VENV_PYTHON, "-c", code], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [VENV_PYTHON, "-c", f"import {BINDINGS}; print({BINDINGS}.__version__)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     wanted = version(_number_of_base())
     if asked.returncode != 0 or not asked.stdout.startswith(f"{wanted}."):
         found = asked.stdout.strip() or asked.stderr.strip().splitlines()[-1]
