@@ -48,6 +48,17 @@ def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Pat
         running.remove()
 
 
+def test_a_stop_during_the_checks_is_heard(image: str) -> None:
+    """A shell that is a container's first process ignores SIGTERM unless it has been told otherwise."""
+    running = Container.run("bakeoff-test-early", 44_000)
+    try:
+        time.sleep(0.5)
+        podman("stop", "--time", "10", running.name)
+        assert running.inspect()["State"]["ExitCode"] == 143  # SIGTERM; 137 would be the engine's SIGKILL
+    finally:
+        running.remove()
+
+
 def test_stop_finishes_what_was_accepted(container: Container, reference: Reference) -> None:
     """It is stopped in the middle of two large requests, and started again for the other tests."""
     container.wait(200)
