@@ -16,8 +16,8 @@ SERVER_LENGTH = 2.0
 SEARCH_REQUESTS = 30
 """Fewest arrivals that a window of `server` is long enough for, on average."""
 
-THIN_BELOW_S = 0.25
-"""The sweeps are thinned until windows of this length fit."""
+THIN_BELOW_S = 1.0
+"""The sweeps are thinned until windows of this length fit: in shorter ones a burst of the machine's own decides."""
 
 
 class Pace:

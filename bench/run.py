@@ -78,9 +78,8 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
             raise BenchError(f"nothing is left to measure: {'; '.join(each.reason for each in skipped)}")
         clients = opened.enter_context(Clients(photos, options.processes or usual_processes()))
         sampler = opened.enter_context(Sampler({name: each.endpoint.url for name, each in controls.items()}))
-        measuring = Windows(
-            clients, controls, Watch(options.addresses), sampler, seed=options.seed, bound_ms=options.p99_ms
-        )
+        watch = opened.enter_context(Watch(options.addresses))
+        measuring = Windows(clients, controls, watch, sampler, seed=options.seed, bound_ms=options.p99_ms)
         measuring.slow_links = links
         run = Measurement(options, stack, measuring, photos, points, began)
         document = Document(options, stack, fairness, photos, run, started, earlier)

@@ -1,6 +1,7 @@
 """Notices a backend that is started again, compiles, or stops being ready while it is measured."""
 
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -9,13 +10,23 @@ from bench.targets import parse_ready, with_path
 
 
 class Watch:
-    """Asks the stack's `/ready` between windows."""
+    """Asks the stack's `/ready` between windows; a context manager."""
 
     def __init__(self, addresses: Addresses, timeout_s: float = 5.0) -> None:
         """Watch the stack at `addresses`."""
         self._addresses = addresses
-        self._timeout_s = timeout_s
+        self._http = httpx.Client(headers=addresses.headers, timeout=timeout_s)
         self._last = self._look()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._http.close()
 
     def change(self, backend: str) -> str | None:
         """Tell what has happened to a backend since the last question, about whichever backend; None: nothing known.
@@ -32,9 +43,7 @@ class Watch:
 
     def _look(self) -> dict[str, tuple[Any, ...]]:
         try:
-            answer = httpx.get(
-                with_path(self._addresses.ready_url), headers=self._addresses.headers, timeout=self._timeout_s
-            )
+            answer = self._http.get(with_path(self._addresses.ready_url))
             stack = parse_ready(answer.json(), self._addresses)
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
             return {}

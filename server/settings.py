@@ -81,7 +81,10 @@ class Settings(BaseSettings):
         0, ge=0, le=1024, description="threads of one model on a CPU; 0 takes the cores this process may use"
     )
     decode_workers: int = Field(
-        0, ge=0, le=256, description="images decoded at once in each backend; 0 takes the cores, at most 8"
+        0,
+        ge=0,
+        le=256,
+        description="images decoded at once on 8002, requests decoded at once by each Triton; 0 takes the cores, at most 8",
     )
     max_megapixels: float = Field(
         100.0, gt=0, le=1000, description="largest image accepted, in million pixels, against decompression bombs"

@@ -49,7 +49,7 @@ class BackendTelemetry(_Record):
     Attributes:
         processes: how many at its end.
         cpu_s: CPU seconds, user and system, of all of them, those that ended within the window included.
-        resident_bytes: memory in RAM at its end; what several processes share counts once (PSS).
+        resident_bytes: memory in RAM at its end, or up to 5 s before; what several processes share counts once (PSS).
         gpu_memory_bytes: at its end, by the driver's account; None without a GPU, and in a container where the driver
             knows processes by other numbers.
     """

@@ -18,6 +18,10 @@ INTERVAL_S = 0.2
 """Between two looks at the GPUs. NVML renews its own figures every 0.02 to 1 s, by GPU and figure."""
 
 
+RESIDENT_EVERY_S = 5.0
+"""Between two readings of a backend's resident memory, for which the kernel walks all its pages: 0.1 s and more."""
+
+
 class Sampler:
     """Measures windows, one after the other, from one thread.
 
@@ -38,6 +42,7 @@ class Sampler:
         self._looks: list[tuple[float, list[Look]]] = []
         self._looking_s = 0.0
         self._cpu_s: dict[str, float] = {}
+        self._resident: dict[ServerProcesses, tuple[float, int | None]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -104,16 +109,22 @@ class Sampler:
         server = self._servers.get(name)
         if server is None or not server.alive:
             return None
-        try:
-            resident = server.resident_bytes()
-        except (psutil.Error, OSError, AttributeError):  # no PSS: not ours, or a kernel that does not tell it
-            resident = None
         return BackendTelemetry(
             processes=len(server.all),
             cpu_s=cpu_s[name] - self._cpu_s[name],
-            resident_bytes=resident,
+            resident_bytes=self._resident_bytes(server),
             gpu_memory_bytes=server.gpu_bytes(memory),
         )
+
+    def _resident_bytes(self, server: ServerProcesses) -> int | None:
+        read, resident = self._resident.get(server, (float("-inf"), None))
+        if time.monotonic() - read >= RESIDENT_EVERY_S:
+            try:
+                resident = server.resident_bytes()
+            except (psutil.Error, OSError, AttributeError):  # no PSS: not ours, or a kernel that does not tell it
+                resident = None
+            self._resident[server] = (time.monotonic(), resident)
+        return resident
 
     def _keep_looking(self) -> None:
         while not self._stop.wait(INTERVAL_S):

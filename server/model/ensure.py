@@ -7,6 +7,7 @@ An image has them baked in (`BAKED_MODEL`); they are used where they lie.
 import importlib.metadata
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from filelock import FileLock
 
@@ -20,6 +21,9 @@ from server.settings import Settings
 
 OPSET = 17
 """TensorRT 8.6, in older Triton images, reads no more than this; everything newer reads it too."""
+
+MODULE = Path(__file__).with_name("module.py")
+"""What is exported: another graph than last time's is exported again."""
 
 RECIPE_PACKAGES = ("torch", "open_clip_torch", "onnx", "onnxscript", "pillow")
 """Packages whose version may change what the export contains."""
@@ -86,6 +90,7 @@ def _recipe(settings: Settings) -> dict[str, str]:
         "pretrained": settings.pretrained,
         "quick_gelu": str(settings.quick_gelu),
         "opset": str(OPSET),
+        "module": sha256(MODULE)[:12],
         "photos": photos,
         **{package: importlib.metadata.version(package) for package in RECIPE_PACKAGES},
     }

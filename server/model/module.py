@@ -11,10 +11,33 @@ from torch import Tensor, nn
 ARCHITECTURE = "ViT-B-32"
 
 
+class PatchEmbedding(nn.Module):
+    """The patch embedding of a vision transformer, a convolution whose stride is its kernel, as one matrix product.
+
+    ONNX Runtime's CUDA provider has cuDNN plan a convolution anew whenever the shape of its input changes, which takes
+    some 40 ms, and a server that batches dynamically changes the batch all the time (docs/performance.md). Matrix
+    products need no plan.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        """Take over the weights of `convolution`, FP32 or FP16 `[width, 3, patch, patch]`, under the same name."""
+        super().__init__()
+        self.weight = convolution.weight
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed `pixels`, `[N, 3, H, W]`, as `[N, width, H / patch, W / patch]`."""
+        width, channels, patch, _ = self.weight.shape
+        rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+        patches = pixels.reshape(-1, channels, rows, patch, columns, patch).permute(0, 2, 4, 1, 3, 5)
+        tokens = patches.reshape(-1, rows * columns, channels * patch * patch) @ self.weight.reshape(width, -1).t()
+        return tokens.transpose(1, 2).reshape(-1, width, rows, columns)
+
+
 class ServingModule(nn.Module):
     """open_clip's visual tower with its pre- and post-processing.
 
-    Scaling, normalisation and the L2 norm are computed in FP32; the tower in the precision of its weights.
+    Scaling, normalisation and the L2 norm are computed in FP32; the tower in the precision of its weights. The graph has
+    no convolution.
     """
 
     mean: Tensor
@@ -57,4 +80,5 @@ def load_module(weights: Path, *, quick_gelu: bool, dtype: torch.dtype = torch.f
     with torch.device("meta"):
         visual = open_clip.create_model(ARCHITECTURE, force_quick_gelu=quick_gelu, device="meta").visual
     visual.load_state_dict(load_file(weights), strict=True, assign=True)
+    visual.conv1 = PatchEmbedding(visual.conv1)
     return ServingModule(visual.to(dtype)).eval().requires_grad_(False)

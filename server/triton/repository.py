@@ -14,6 +14,9 @@ from server.tensorrt.builder import profiles
 TEMPLATES = ROOT / "model_repository"
 COMMON = "common"
 
+MOST_DECODE_THREADS = 4
+"""Most files of one request that are decoded at once. Each of the `DECODE_WORKERS` instances may hold as many images."""
+
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 GRAPH_INPUT = 'input { key: "image" value { dim: [ 3, 224, 224 ] } }'
 
@@ -28,6 +31,7 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "CUDA_GRAPHS": cuda_graphs(settings.max_batch_size),
         "THREADS": str(hardware.threads),
         "DECODE_WORKERS": str(hardware.decode_workers),
+        "DECODE_THREADS": str(min(MOST_DECODE_THREADS, hardware.decode_workers)),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
         "PRECISION": hardware.precision,
     }

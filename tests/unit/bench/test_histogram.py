@@ -25,6 +25,12 @@ def test_histograms_add_up(one: list[float], other: list[float]) -> None:
     assert [added.rank_ms(i) for i in range(1, added.count + 1)] == [both.rank_ms(i) for i in range(1, added.count + 1)]
 
 
+@settings(max_examples=40, deadline=None)
+@given(seconds=SECONDS)
+def test_the_mean_is_right_to_three_digits(seconds: list[float]) -> None:
+    assert Latencies.of(np.array(seconds)).mean_ms == pytest.approx(np.mean(seconds) * 1e3, rel=2e-3, abs=1e-3)
+
+
 def test_nothing_has_no_percentiles() -> None:
     empty = Latencies.of(np.zeros(0))
     assert (empty.count, empty.percentile_ms(50), empty.mean_ms, empty.percentiles_ms([50])) == (0, None, None, {})

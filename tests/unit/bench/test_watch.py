@@ -31,13 +31,13 @@ def test_a_change_is_noticed_for_the_backend_that_it_happened_to(
 ) -> None:
     answers: list[Any] = [READY, then, then]
 
-    def get(url: str, **_: object) -> httpx.Response:
+    def get(_: httpx.Client, url: str) -> httpx.Response:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return httpx.Response(200, json=answer)
 
-    monkeypatch.setattr(httpx, "get", get)
-    watch = Watch(Addresses("http://127.0.0.1:8002"))
-    assert watch.change("onnx") == says
-    assert watch.change("pytorch") is None
+    monkeypatch.setattr(httpx.Client, "get", get)
+    with Watch(Addresses("http://127.0.0.1:8002")) as watch:
+        assert watch.change("onnx") == says
+        assert watch.change("pytorch") is None

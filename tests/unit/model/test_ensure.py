@@ -76,6 +76,15 @@ def test_another_choice_is_another_export(made: list[str], tmp_path: Path) -> No
     assert len(made) == 2
 
 
+def test_another_graph_is_another_export(made: list[str], tmp_path: Path, monkeypatch) -> None:
+    run(tmp_path)
+    changed = tmp_path / "module.py"
+    changed.write_text("another")
+    monkeypatch.setattr(ensure, "MODULE", changed)
+    run(tmp_path)
+    assert len(made) == 2
+
+
 def test_a_makeshift_is_kept_until_the_hub_answers(made: list[str], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(ensure, "hub_answers", lambda: False)
     run(tmp_path, pretrained="openai", pretrained_fallback="random")
