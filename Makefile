@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test lint clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test chaos fuzz load lint clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,10 +38,20 @@ bench: setup ## measure the running stack
 test: setup ## the whole test suite
 	@$(BIN)/pytest
 
-lint: setup ## ruff, mypy, shellcheck, hadolint
+chaos: setup ## faults under load, at least ten minutes
+	@$(BIN)/python -m tests.chaos.run
+
+fuzz: setup ## 100,000 damaged images and requests, and thousands to each backend
+	@$(BIN)/python -m tests.chaos.fuzz
+
+load: setup ## 1.5 times what each backend can answer, five minutes each
+	@$(BIN)/python -m tests.chaos.load
+
+lint: setup ## ruff, mypy, shellcheck, hadolint, bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive server bakeoff bench triton_backends model_repository
 	@$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 	@$(BIN)/hadolint Dockerfile.step6a-all
 

@@ -36,7 +36,10 @@ def bench(
         ),
     ] = None,
     api_key: Annotated[
-        str | None, typer.Option(envvar="API_KEY", help="Sent as `Authorization: Bearer`, over gRPC too.")
+        str | None,
+        typer.Option(
+            help="Sent as `Authorization: Bearer`, over gRPC too; without it the first of API_KEY and its file."
+        ),
     ] = None,
     time_budget: Annotated[
         float | None, typer.Option(help="Seconds that the run aims for; 900, or 48 when quick.")
@@ -68,7 +71,9 @@ def bench(
         mapped = vast_ports(vast, settings.pytorch_http_port) if vast else {}
         ports = {**mapped, **parse_ports(port or [], with_mapped_ready(base, mapped))}
         options = BenchOptions(
-            addresses=Addresses(with_mapped_ready(base, ports), ports, named, api_key),
+            addresses=Addresses(
+                with_mapped_ready(base, ports), ports, named, api_key or next(iter(settings.keys), None)
+            ),
             photos=images or FOLDER,
             results=results,
             quick=quick,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from server.gate.document import Document, read_document
 from server.home import bakeoff_home, state_file
+from server.keys import KeyProblem, bearer, configured_keys
 
 TIMEOUT_S = 2.0
 MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")
@@ -31,20 +32,24 @@ def _problems(document: Document) -> list[str]:
             if backend["state"] not in ("ready", "skipped")
         ]
         return ([document["note"]] if "note" in document else []) + states
+    try:
+        headers = bearer(configured_keys())
+    except KeyProblem as error:
+        return [str(error)]
     return [
         f"{name}: {problem}"
         for name, backend in backends.items()
-        if backend["state"] == "ready" and (problem := _probe(backend["url"]))
+        if backend["state"] == "ready" and (problem := _probe(backend["url"], headers))
     ]
 
 
-def _probe(url: str) -> str | None:
+def _probe(url: str, headers: dict[str, str]) -> str | None:
     """Return why the backend at `url` cannot serve both models, or None."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_S)
     try:
         for model in MODELS:
-            connection.request("GET", f"/v2/models/{model}/ready")
+            connection.request("GET", f"/v2/models/{model}/ready", headers=headers)
             response = connection.getresponse()
             response.read()
             if response.status != 200:

@@ -21,6 +21,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from bench.errors import BenchError
+from server.keys import bearer, configured_keys
 
 ENTRYPOINT = Path(__file__).resolve().parents[1] / "entrypoint.sh"
 MODEL_FILES = ("weights", "onnx", "model.json")
@@ -160,7 +161,7 @@ def _start(environment: dict[str, str], url: str, log: Path, timeout_s: float) -
 
 def _ready(url: str) -> dict[str, Any] | None:
     try:
-        answer = httpx.get(url, timeout=5)
+        answer = httpx.get(url, timeout=5, headers=bearer(configured_keys()))
         document: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError):
         return None

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server import shared_memory
 from server.home import ENV_FILE, bakeoff_home
+from server.keys import parse_keys, read_key_file
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
 BackendName = Literal["pytorch", "onnx", "tensorrt"]
@@ -51,6 +52,25 @@ class Settings(BaseSettings):
     tensorrt_http_port: Port = Field(8020, description="Triton with TensorRT: HTTP")
     tensorrt_grpc_port: Port = Field(8021, description="Triton with TensorRT: gRPC")
     tensorrt_metrics_port: Port = Field(8022, description="Triton with TensorRT: Prometheus metrics")
+
+    api_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="keys that open the ports, separated by commas; clients send `Authorization: Bearer KEY`. Triton knows "
+        "one key only, the first. Empty: the ports are open",
+    )
+    api_key_file: Path | None = Field(None, description="file with further keys, one a line")
+    protect_metrics: bool = Field(
+        True,
+        description="with a key: `/metrics` on 8002 asks for it, and Triton's metrics, which cannot, bind 127.0.0.1",
+    )
+    allow_shared_memory: bool = Field(
+        False,
+        description="let clients on this machine register shared memory with Triton; without it that is closed, because "
+        "the same call reads memory of other processes of ours",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="web pages that may call 8002 from a browser, separated by commas; `*` is any. Empty: none"
+    )
 
     pretrained: str = Field(
         "openai", min_length=1, description="weights: an open_clip tag of ViT-B-32, a checkpoint's path, or `random`"
@@ -99,6 +119,24 @@ class Settings(BaseSettings):
         60, gt=0, le=3600, description="seconds after which a request on 8002 that has no answer yet is answered 504"
     )
     max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
+    max_queue_requests: int = Field(
+        256,
+        ge=1,
+        le=1_000_000,
+        description="requests that may wait in each queue of a Triton before new ones are answered 503",
+    )
+    max_connections: int = Field(
+        4096, ge=8, le=60_000, description="open connections on 8002 before new ones are answered 503"
+    )
+    client_timeout_s: float = Field(
+        20,
+        gt=0,
+        le=3600,
+        description="seconds that a client of 8002 may take for its headers, and for each further piece of its body, "
+        "before it is answered 408",
+    )
+    pytorch_gpu_memory_mb: int = Field(0, ge=0, description="MiB of GPU memory for PyTorch's allocator; 0 is no limit")
+    onnx_gpu_memory_mb: int = Field(0, ge=0, description="MiB of GPU memory for ONNX Runtime's arena; 0 is no limit")
 
     tensorrt_optimization_level: int = Field(
         3, ge=0, le=5, description="TensorRT's effort in finding kernels: 0 builds fastest, 5 searches longest"
@@ -113,6 +151,18 @@ class Settings(BaseSettings):
     )
     load_timeout_s: float = Field(600, gt=0, description="seconds a backend may take from its start to answering")
     probe_interval_s: float = Field(1.0, gt=0, le=60, description="seconds between the gate's looks at each backend")
+    canary_interval_s: float = Field(
+        5.0,
+        gt=0,
+        le=3600,
+        description="seconds between two photos that the gate has each ready backend embed, to compare with the reference",
+    )
+    hang_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="seconds after which a backend that hangs, or answers the gate with errors, is killed and restarted",
+    )
     stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
 
@@ -122,6 +172,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
         return value
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return parse_keys(value) if isinstance(value, str) else value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("bakeoff_home")
     @classmethod
@@ -141,6 +201,17 @@ class Settings(BaseSettings):
             if name.endswith("_port") and (other := seen.setdefault(value, name)) != name:
                 raise ValueError(f"{name.upper()} and {other.upper()} are both {value}; every port must be different")
         return self
+
+    @model_validator(mode="after")
+    def _key_file_can_be_read(self) -> "Settings":
+        _ = self.keys
+        return self
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Every key, those of the file last; empty when the ports are open."""
+        listed = [key.get_secret_value() for key in self.api_key]
+        return tuple(dict.fromkeys([*listed, *(read_key_file(self.api_key_file) if self.api_key_file else ())]))
 
     @property
     def tritons(self) -> tuple[BackendName, ...]:
@@ -186,4 +257,6 @@ def _explain(item: ErrorDetails) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:
         return message
-    return f"{str(item['loc'][0]).upper()}={item['input']!r}: {message[0].lower()}{message[1:]}"
+    name = str(item["loc"][0]).upper()
+    value = "(hidden)" if name == "API_KEY" else repr(item["input"])
+    return f"{name}={value}: {message[0].lower()}{message[1:]}"

@@ -14,6 +14,7 @@ from tritonclient.grpc import service_pb2
 from bench.client.bodies import Body
 from bench.client.endpoint import Endpoint
 from bench.scenarios import Transport
+from server.keys import GRPC_PREFIX
 
 DIMENSIONS = 512
 NORM_TOLERANCE = 0.02
@@ -105,7 +106,11 @@ class GrpcConnection:
         if endpoint.grpc is None:
             raise ValueError(f"{endpoint.url} has no gRPC port")
         self._address, self._secure, self._timeout_s = endpoint.grpc, endpoint.secure, endpoint.timeout_s
-        self._metadata = [(name.lower(), value) for name, value in endpoint.headers.items()]
+        self._metadata = [
+            (f"{prefix}{name.lower()}", value)
+            for name, value in endpoint.headers.items()
+            for prefix in ("", GRPC_PREFIX)
+        ]  # a proxy looks for the plain name, Triton for its own
         self._channel: grpc.Channel | None = None
         self._call: Any = None
 

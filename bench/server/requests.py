@@ -12,6 +12,7 @@ from PIL import Image
 
 from bench.client.bodies import MODELS
 from bench.photos import load_photos
+from server.keys import bearer, configured_keys
 
 Kind = Literal["jpeg", "pixels"]
 
@@ -70,7 +71,7 @@ def _body(model: str, tensor: dict[str, Any], data: bytes, images: int) -> Body:
     }
     header = json.dumps(document).encode()
     headers = {"Inference-Header-Content-Length": str(len(header)), "Content-Type": "application/octet-stream"}
-    return Body(f"/v2/models/{model}/infer", headers, header + data, images)
+    return Body(f"/v2/models/{model}/infer", headers | bearer(configured_keys()), header + data, images)
 
 
 def embeddings(answer: bytes, header_length: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

@@ -5,7 +5,8 @@ set -eu
 app=/opt/bakeoff
 : "${BAKEOFF_HOME:?is not set, so this is not the clip-bakeoff image}"
 log=$BAKEOFF_HOME/bakeoff.log
-settings=$(cd "$app" && .venv/bin/python -c 'from server.settings import Settings; print(*map(str.upper, Settings.model_fields))')
+key=$BAKEOFF_HOME/api_key # everybody may read the files below, so the key has one of its own
+settings=$(cd "$app" && .venv/bin/python -c 'from server.settings import Settings; print(*map(str.upper, Settings.model_fields.keys() - {"api_key"}))')
 names="$(env | grep -o '^VAST_TCP_PORT_[0-9]*' | tr '\n' ' ')PUBLIC_IPADDR LD_LIBRARY_PATH $settings"
 
 environment='' exports=''
@@ -26,10 +27,13 @@ if [ "$(id -u)" = 0 ]; then
   others=$(grep -vE "^($(echo "$names" | tr ' ' '|'))=" /etc/environment || true)
   printf '%s' "${others:+$others
 }$environment" >/etc/environment
+  install -o 10001 -g 0 -m 400 /dev/null "$key"
+  printf '%s' "${API_KEY-}" >"$key"
   cat >/usr/local/bin/bakeoff <<EOF
 #!/bin/sh
 # Written by onstart.sh: bakeoff with the settings of the servers and, for root, as their user.
-${exports}export HOME="$BAKEOFF_HOME" USER=bakeoff
+${exports}[ ! -r "$key" ] || export API_KEY="\${API_KEY-\$(cat "$key")}"
+export HOME="$BAKEOFF_HOME" USER=bakeoff
 [ "\$(id -u)" != 0 ] || exec setpriv --reuid=10001 --regid=0 --clear-groups $app/.venv/bin/bakeoff "\$@"
 exec $app/.venv/bin/bakeoff "\$@"
 EOF

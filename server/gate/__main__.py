@@ -8,17 +8,19 @@ import threading
 from server import logs
 from server.backends import backends
 from server.gate.board import Board
+from server.gate.client import BackendClient
+from server.gate.drain import SHARE, drain
 from server.gate.driver import Driver, Preparation
 from server.gate.engine import EnginePreparation
 from server.hardware import resolve
 from server.home import state_file
-from server.model import artifacts
 from server.model.artifacts import ModelError
+from server.model.ensure import repair_model
 from server.model.info import model_info
 from server.model.reference import Reference
 from server.settings import BackendName, SettingsError, load_settings
 
-STOP_JOIN_S = 0.5
+STOP_JOIN_S = 0.2
 
 log = logging.getLogger("bakeoff.readiness")
 
@@ -32,7 +34,7 @@ def main() -> None:
         settings = load_settings()
         logs.configure(settings.log_level)
         hardware = resolve(settings)
-        model = artifacts.require(settings)
+        model = repair_model(settings, lambda model: [model.reference])
         information = model_info(settings, hardware)
         reference = Reference.load(settings.home.root / model.reference.path)
     except (SettingsError, ModelError) as error:
@@ -50,6 +52,14 @@ def main() -> None:
         threads[-1].start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
+    board.publish(closing=True)
+    drain(
+        table.values(),
+        lambda backend, seconds: BackendClient(
+            backend.host, backend.http_port, settings.keys, answer_timeout_s=seconds
+        ),
+        settings.stop_timeout * SHARE,
+    )
     board.publish(closing=True)
     for thread in threads:
         thread.join(STOP_JOIN_S)  # a build ends in its own process, which is stopped first

@@ -84,6 +84,7 @@ class Board:
         }
         self._since: str | None = None
         self._announced: str | None = None
+        self._unwritable: str | None = None
 
     def enter(self, name: str, state: State, reason: str | None = None) -> None:
         """Move a backend to a state; entering `starting` begins its clock anew."""
@@ -143,8 +144,11 @@ class Board:
             }
             try:
                 write_document(self._path, document)
+                self._unwritable = None
             except OSError as error:  # /ready answers 503 by itself once the last document is too old
-                log.error("the readiness document cannot be written: %s; free some space or fix the folder", error)
+                if str(error) != self._unwritable:
+                    log.error("the readiness document cannot be written: %s; free some space or fix the folder", error)
+                self._unwritable = str(error)
             if not closing:
                 self._announce(ready)
 

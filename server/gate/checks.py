@@ -48,8 +48,6 @@ def verify(
 ) -> dict[str, Agreement]:
     """Compare both models with the reference.
 
-    A GPU's decoder is not equal to libjpeg bit for bit, so the bound for photos that it decodes is never below FP16's.
-
     Returns:
         The agreement by input kind, `pixels` and `encoded`.
 
@@ -62,11 +60,17 @@ def verify(
         "pixels": np.concatenate([client.embed_pixels(reference.pixels[chunk]) for chunk in chunks]),
         "encoded": np.concatenate([client.embed_files(reference.files[chunk]) for chunk in chunks]),
     }
-    bounds: dict[str, Precision] = {"pixels": precision, "encoded": precision}
-    if decodes_on_gpu and precision == "fp32":
-        bounds["encoded"] = "fp16"
-    agreement = {kind: compare(answer, reference.embeddings, bounds[kind]) for kind, answer in answers.items()}
+    held_to = bounds(precision, decodes_on_gpu=decodes_on_gpu)
+    agreement = {kind: compare(answer, reference.embeddings, held_to[kind]) for kind, answer in answers.items()}
     for kind, result in agreement.items():
         if not result.holds:
             raise Disagreement(f"embeddings of {kind} are not those of the FP32 PyTorch reference: {result}")
     return agreement
+
+
+def bounds(precision: Precision, *, decodes_on_gpu: bool) -> dict[str, Precision]:
+    """Return by input kind the precision whose bound the embeddings are held to.
+
+    A GPU's decoder is not equal to libjpeg bit for bit, so the bound for photos that it decodes is never below FP16's.
+    """
+    return {"pixels": precision, "encoded": "fp16" if decodes_on_gpu and precision == "fp32" else precision}

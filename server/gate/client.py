@@ -1,5 +1,6 @@
 """What the gate asks a backend: the Open Inference Protocol through `tritonclient`, as any user would."""
 
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
+from server.keys import ADMIN_HEADER, admin_secret, bearer
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXEL_MODEL
 
 CONNECT_TIMEOUT_S = 2.0
@@ -21,13 +23,20 @@ class BackendError(RuntimeError):
     """A backend does not answer, or answers with an error; the message is its own."""
 
 
+class Busy(BackendError):
+    """A backend refuses a request because too many wait already, or has dropped it after it waited too long."""
+
+
 class BackendClient:
     """A connection to one backend's HTTP port. Not thread-safe, as `tritonclient` is not."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(
+        self, host: str, port: int, keys: Sequence[str] = (), *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self._client = http.InferenceServerClient(
-            f"{host}:{port}", connection_timeout=CONNECT_TIMEOUT_S, network_timeout=ANSWER_TIMEOUT_S
+            f"{host}:{port}", connection_timeout=CONNECT_TIMEOUT_S, network_timeout=answer_timeout_s
         )
+        self._headers = bearer(keys)
 
     def __enter__(self) -> Self:
         return self
@@ -38,25 +47,63 @@ class BackendClient:
         self._client.close()
 
     def live(self) -> bool:
-        """Tell whether the server answers at all."""
-        try:
-            return bool(self._client.is_server_live())
-        except (OSError, InferenceServerException):
-            return False
+        """Tell whether the server answers at all.
+
+        Raises:
+            TimeoutError: it takes connections but does not answer.
+        """
+        return self._holds(lambda: self._client.is_server_live(headers=self._headers))
 
     def ready(self) -> bool:
-        """Tell whether both models can be used."""
-        try:
-            return all(self._client.is_model_ready(model) for model in (PIXEL_MODEL, ENCODED_MODEL))
-        except (OSError, InferenceServerException):
-            return False
+        """Tell whether both models can be used.
+
+        Raises:
+            TimeoutError: the server takes connections but does not answer.
+        """
+        return all(self.model_ready(model) for model in (PIXEL_MODEL, ENCODED_MODEL))
 
     def model_ready(self, model: str) -> bool:
-        """Tell whether one model can be used."""
+        """Tell whether one model can be used.
+
+        Raises:
+            TimeoutError: the server takes connections but does not answer.
+        """
+        return self._holds(lambda: self._client.is_model_ready(model, headers=self._headers))
+
+    def unload(self, model: str) -> None:
+        """Have Triton take no more requests for a model, under explicit model control; it finishes those it has.
+
+        Raises:
+            BackendError: it does not.
+        """
         try:
-            return bool(self._client.is_model_ready(model))
-        except (OSError, InferenceServerException):
-            return False
+            self._client.unload_model(model, headers={ADMIN_HEADER: admin_secret()})
+        except (OSError, InferenceServerException) as error:
+            raise BackendError(f"{model} cannot be unloaded: {error}") from error
+
+    def serving(self, model: str) -> bool:
+        """Tell whether Triton still has requests of a model, or takes them.
+
+        Raises:
+            BackendError: it does not say.
+        """
+        try:
+            index = self._client.get_model_repository_index(headers={ADMIN_HEADER: admin_secret()})
+        except (OSError, InferenceServerException) as error:
+            raise BackendError(f"no model index: {error}") from error
+        return any(one["name"] == model and one.get("state") in ("READY", "UNLOADING") for one in index)
+
+    def executions(self) -> int:
+        """Return how many batches the pixel model has computed; it serves the other one too.
+
+        Raises:
+            BackendError: it does not say.
+        """
+        try:
+            statistics = self._client.get_inference_statistics(PIXEL_MODEL, headers=self._headers)
+            return int(statistics["model_stats"][0].get("execution_count", 0))
+        except (OSError, InferenceServerException, LookupError) as error:
+            raise BackendError(f"no statistics: {error}") from error
 
     def load(self, model: str) -> None:
         """Have Triton load a model, under explicit model control.
@@ -65,7 +112,7 @@ class BackendClient:
             BackendError: Triton cannot load it; the message is Triton's own.
         """
         try:
-            self._client.load_model(model)
+            self._client.load_model(model, headers={ADMIN_HEADER: admin_secret()})
         except (OSError, InferenceServerException) as error:
             raise BackendError(f"{model} cannot be loaded: {error}") from error
 
@@ -89,9 +136,23 @@ class BackendClient:
         tensor = http.InferInput(name, list(values.shape), datatype)
         tensor.set_data_from_numpy(values)
         try:
-            embeddings: Embeddings | None = self._client.infer(model, [tensor]).as_numpy(EMBEDDING)
+            embeddings: Embeddings | None = self._client.infer(
+                model,
+                [tensor],
+                headers=dict(self._headers),  # to which tritonclient adds
+            ).as_numpy(EMBEDDING)
         except (OSError, InferenceServerException) as error:
-            raise BackendError(f"{model}, batch of {len(values)}: {error}") from error
+            refused = isinstance(error, InferenceServerException) and str(error.status()) in ("503", "504")
+            raise (Busy if refused else BackendError)(f"{model}, batch of {len(values)}: {error}") from error
         if embeddings is None:
             raise BackendError(f"{model}, batch of {len(values)}: the answer holds no {EMBEDDING}")
         return embeddings
+
+    @staticmethod
+    def _holds(question: Callable[[], object]) -> bool:
+        try:
+            return bool(question())
+        except TimeoutError:
+            raise
+        except (OSError, InferenceServerException):
+            return False

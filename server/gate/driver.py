@@ -8,14 +8,23 @@ from typing import Protocol
 
 from server.backends import Backend
 from server.gate.board import Board
+from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
-from server.gate.client import BackendClient, BackendError
+from server.gate.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
+from server.gate.restart import kill_program
 from server.hardware import Hardware
 from server.model.reference import Reference
 from server.settings import Settings
 
 RETRY_S = 10.0
 """Between two attempts to bring up a backend that failed."""
+
+LOOK_TIMEOUT_S = 3.0
+"""A server that works says within milliseconds whether it is ready, also under load; `/ready` has to be false within 5 s
+of its death."""
+
+BUSY_AFTER_S = 5.0
+"""A photo unanswered for so long waits behind others, or the backend hangs: from now on its executions are counted."""
 
 Report = Callable[[float, str], None]
 
@@ -72,6 +81,9 @@ class Driver:
         self._reference = reference
         self._stopping = stopping
         self._preparation = preparation
+        self._on_gpu = backend.repository is None and hardware.decode == "gpu"
+        self._silent_since: float | None = None
+        self._unwell_since: float | None = None  # since when a backend that was ready has failed
 
     def run(self) -> None:
         """Work until the gate stops, the backend is skipped, or there is no hope for it."""
@@ -82,7 +94,9 @@ class Driver:
         while not self._stopping.is_set():
             try:
                 self._bring_up(restarted)
+                self._unwell_since = None
                 restarted = self._watch()
+                self._unwell_since = time.monotonic()
             except Stopping:
                 return
             except Hopeless as error:
@@ -98,15 +112,15 @@ class Driver:
         name = self._backend.name
         largest = self._settings.max_batch_size
         self._board.enter(name, "starting", reason)
-        with self._client() as client:
+        with self._client() as client, self._client(LOOK_TIMEOUT_S) as look:
             deadline = time.monotonic() + self._settings.load_timeout_s
-            self._wait_for(client.live, deadline, "did not start to answer")
+            self._wait_for(look.live, deadline, "did not start to answer")
             self._board.enter(name, "loading")
             if self._preparation:
                 self._board.enter(name, "compiling")
                 self._preparation.prepare(client, self._report_phase)
                 deadline = time.monotonic() + self._settings.load_timeout_s
-            self._wait_for(client.ready, deadline, "did not finish loading its models")
+            self._wait_for(look.ready, deadline, "did not finish loading its models")
             self._board.enter(name, "warming")
             warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
             self._board.enter(name, "verifying")
@@ -115,7 +129,7 @@ class Driver:
                 self._reference,
                 largest,
                 self._hardware.precision,
-                decodes_on_gpu=self._backend.repository is None and self._hardware.decode == "gpu",
+                decodes_on_gpu=self._on_gpu,
             )
         parity = {
             kind: {"error": result.error, "error_bound": result.error_bound, "cosine": result.cosine}
@@ -126,22 +140,65 @@ class Driver:
 
     def _watch(self) -> str:
         """Return why the backend has to be brought up again."""
-        with self._client() as client:
+        canary = Canary(
+            self._client,
+            self._reference,
+            self._hardware.precision,
+            self._settings.canary_interval_s,
+            decodes_on_gpu=self._on_gpu,
+        )
+        with self._client(LOOK_TIMEOUT_S) as look, canary:
+            executions, moved = -1, time.monotonic()
             while True:
                 self._pause(self._settings.probe_interval_s)
-                if not client.ready():
-                    return "it stopped answering; supervisord starts it again"
+                try:
+                    if not look.ready():
+                        return "it stopped answering; supervisord starts it again"
+                    if canary.problem:
+                        if canary.wrong:  # at once: until it is gone it answers others wrongly too
+                            self._restart(canary.problem)
+                        return canary.problem
+                    if canary.waiting_s < BUSY_AFTER_S:
+                        moved = time.monotonic()
+                    elif (now := look.executions()) != executions:
+                        executions, moved = now, time.monotonic()
+                except (TimeoutError, BackendError):
+                    return f"it has not answered for {LOOK_TIMEOUT_S:g} s"
+                if time.monotonic() - moved > self._settings.hang_timeout_s:
+                    self._restart("it takes requests but has computed nothing")
+                    return "it hung and was killed; supervisord starts it again"
 
     def _fail(self, reason: str) -> None:
         self._board.enter(self._backend.name, "failed", reason)
+        if self._unwell_since and time.monotonic() - self._unwell_since > self._settings.hang_timeout_s:
+            self._restart(reason)
+            return
         self._stopping.wait(RETRY_S)
 
     def _wait_for(self, condition: Callable[[], bool], deadline: float, problem: str) -> None:
-        while not condition():
+        while not self._holds(condition):
             if time.monotonic() > deadline:
                 seconds = self._settings.load_timeout_s
+                self._restart(problem)
                 raise TimeoutError(f"{problem} within {seconds:g} s (LOAD_TIMEOUT_S); its log lines say why")
             self._pause(0.2)
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        """Ask, and kill a program that has kept silent on its open port for too long; one that starts has none yet."""
+        try:
+            answer = condition()
+        except TimeoutError:
+            self._silent_since = self._silent_since or time.monotonic() - LOOK_TIMEOUT_S
+            if time.monotonic() - self._silent_since > self._settings.hang_timeout_s:
+                self._restart("it takes connections and does not answer")
+            return False
+        self._silent_since = None
+        return answer
+
+    def _restart(self, reason: str) -> None:
+        if kill_program(self._backend.program):
+            log.error("%s: killed, so that supervisord starts it again: %s", self._backend.name, reason)
+        self._silent_since = self._unwell_since = None
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -155,5 +212,6 @@ class Driver:
     def _report_phase(self, progress: float, phase: str) -> None:
         self._board.update(self._backend.name, progress=progress, phase=phase)
 
-    def _client(self) -> BackendClient:
-        return BackendClient(self._backend.host, self._backend.http_port)
+    def _client(self, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> BackendClient:
+        backend = self._backend
+        return BackendClient(backend.host, backend.http_port, self._settings.keys, answer_timeout_s=answer_timeout_s)

@@ -6,7 +6,7 @@ An image has them baked in (`BAKED_MODEL`); they are used where they lie.
 
 import importlib.metadata
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock
@@ -15,7 +15,7 @@ from server import hardware
 from server.files import sha256
 from server.images.bundled import bundled_photos
 from server.model import artifacts
-from server.model.artifacts import GraphPrecision, ModelArtifacts
+from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts
 from server.model.hub import hub_answers
 from server.settings import Settings
 
@@ -65,6 +65,25 @@ def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool
         made = make(settings, recipe, precisions, progress)
         artifacts.write(made, settings)
         return made
+
+
+def repair_model(settings: Settings, needed: Callable[[ModelArtifacts], Iterable[Artifact]]) -> ModelArtifacts:
+    """Return the exported model, made again if what a program is about to read has been lost or damaged since the start.
+
+    Unlike `ensure_model` it keeps what is whole, however it was made: the other programs run with it.
+
+    Args:
+        needed: returns the files to look at.
+
+    Raises:
+        ModelError: it has to be made again and cannot be.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    known = artifacts.read(settings)
+    if known and all(artifact.intact(settings.home) for artifact in needed(known)):
+        return known
+    log.warning("the model's files are missing or damaged, and are made again")
+    return ensure_model(settings, log.info)
 
 
 def _precisions(settings: Settings, for_any_device: bool) -> tuple[GraphPrecision, ...]:

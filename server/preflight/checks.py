@@ -50,6 +50,7 @@ def run_checks(settings: Settings) -> list[Finding]:
         _disk(settings),
         _temporary(),
         _ports(settings),
+        _access(settings),
         _triton(settings),
         _model(settings),
     ]
@@ -170,6 +171,15 @@ def _ports(settings: Settings) -> Finding:
             "stop what listens there (`bakeoff down` for a stack of ours), or set another port",
         )
     return Finding("ports", "ok", f"{', '.join(str(port) for port in used.values())} free on {settings.host}")
+
+
+def _access(settings: Settings) -> Finding:
+    if settings.keys:
+        return Finding("access", "ok", f"every port but liveness asks for a key ({len(settings.keys)} known)")
+    found = f"no API_KEY, so the ports are open to everybody who reaches {settings.host}"
+    if settings.host in ("127.0.0.1", "::1", "localhost"):
+        return Finding("access", "ok", found)
+    return Finding("access", "warn", found, "set API_KEY unless nobody else can reach them")
 
 
 def _can_bind(host: str, port: int) -> bool:

@@ -1,40 +1,105 @@
-"""The FATAL rule: a program that supervisord gives up takes the container down.
+"""The FATAL rule: a program that cannot be kept running takes the container down, and says why.
 
-An event listener of supervisord (its protocol runs over stdin and stdout, so what people should read goes to stderr).
+supervisord itself gives up a program that does not survive its start. This also gives up one that lives a little longer,
+but ends again and again before it was of use. An event listener of supervisord (its protocol runs over stdin and stdout,
+so what people should read goes to stderr).
 """
 
+import contextlib
 import os
 import signal
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from supervisor import childutils
 
+from server.backends import backends
+from server.gate.document import STALE_AFTER_S, age_s, read_document
+from server.gate.restart import kill_program
+from server.home import state_file
+from server.processes.crash_loop import USEFUL_AFTER_S, CrashLoop, write_pause
 from server.processes.supervisor import fatal_file, last_lines_file
-from server.settings import load_settings
+from server.settings import Settings, load_settings
+
+GATE = "readiness"
+"""Watches the others; here it is watched itself."""
 
 LAST_LINES_WAIT_S = 1.0
 """The filter of a program's lines ends a moment after it."""
 
 
-def main() -> None:
-    """Wait for PROCESS_STATE_FATAL, say what happened, and stop supervisord."""
-    settings = load_settings()
-    while True:
-        _, payload = childutils.listener.wait(sys.stdin, sys.stdout)
-        program = childutils.get_headers(payload)["processname"]
-        fatal_file(settings).write_text(program, encoding="utf-8")
-        print(_obituary(program, last_lines_file(settings, program)), file=sys.stderr, flush=True)
+class Listener:
+    """What is known of the programs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loops: dict[str, CrashLoop] = defaultdict(CrashLoop)
+        self._useful: set[str] = set()  # since their last start
+        self._running_since: dict[str, float] = {}
+        self._gate_reported = False  # since its last start
+
+    def handle(self, event: str, payload: str) -> None:
+        """Take note of one event, and act on it."""
+        self._look()
+        if event.startswith("TICK"):
+            return
+        headers = childutils.get_headers(payload)
+        program = headers["processname"]
+        if event == "PROCESS_STATE_RUNNING":
+            self._running_since[program] = time.monotonic()
+        elif event == "PROCESS_STATE_FATAL":
+            self._give_up(program, f"{program} ended at every start")
+        elif event == "PROCESS_STATE_EXITED":
+            if headers.get("expected") == "0":
+                self._ended(program)
+            self._running_since.pop(program, None)
+            self._gate_reported &= program != GATE
+
+    def _look(self) -> None:
+        document = read_document(state_file(self._settings.bakeoff_home))
+        self._look_at_gate(age_s(document))
+        found = document["backends"]
+        for name, backend in backends(self._settings).items():
+            if found.get(name, {}).get("state") == "ready":
+                self._useful.add(backend.program)
+
+    def _look_at_gate(self, age_s: float) -> None:
+        """Kill a gate that has reported, and then no more: one that has only started may be exporting the model."""
+        if GATE in self._running_since and 0 <= age_s <= STALE_AFTER_S:
+            self._gate_reported = True
+        elif self._gate_reported and age_s > self._settings.hang_timeout_s and kill_program(GATE):
+            self._gate_reported = False
+            print(
+                f"{GATE}: killed, so that supervisord starts it again: it has not reported", file=sys.stderr, flush=True
+            )
+
+    def _ran_s(self, program: str) -> float:
+        return time.monotonic() - self._running_since.get(program, time.monotonic())
+
+    def _ended(self, program: str) -> None:
+        serves = {backend.program for backend in backends(self._settings).values()}
+        useful = program in self._useful if program in serves else self._ran_s(program) > USEFUL_AFTER_S
+        self._useful.discard(program)
+        loop = self._loops[program]
+        if loop.ended(was_useful=useful):
+            self._give_up(program, f"{program} ended {loop.in_a_row} times in a row before it was ready")
+        else:
+            write_pause(self._settings, program, loop.pause_s)
+
+    def _give_up(self, program: str, reason: str) -> None:
+        with contextlib.suppress(OSError):  # on a full disk the exit status is lost, not the end
+            fatal_file(self._settings).write_text(program, encoding="utf-8")
+        print(_obituary(program, reason, last_lines_file(self._settings, program)), file=sys.stderr, flush=True)
         os.kill(os.getppid(), signal.SIGTERM)
-        childutils.listener.ok(sys.stdout)
 
 
-def _obituary(program: str, file: Path) -> str:
+def _obituary(program: str, reason: str, file: Path) -> str:
     deadline = time.monotonic() + LAST_LINES_WAIT_S
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    verdict = f"bakeoff: failed: {program} ended at every start"
+    verdict = f"bakeoff: failed: {reason}"
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -42,4 +107,14 @@ def _obituary(program: str, file: Path) -> str:
     return "\n".join([f"the last lines of {program}:", *(f"  {line}" for line in lines), verdict])
 
 
-main()
+def main() -> None:
+    """Listen until supervisord ends."""
+    listener = Listener(load_settings())
+    while True:
+        headers, payload = childutils.listener.wait(sys.stdin, sys.stdout)
+        listener.handle(headers["eventname"], payload)
+        childutils.listener.ok(sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ supervisord leaves with 0 also when a program was given up; container launchers 
 """
 
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from filelock import FileLock, Timeout
 from supervisor import supervisord
 
 from server.home import ROOT
+from server.keys import ADMIN_VARIABLE
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current
 
 CONFIGURATION = ROOT / "supervisord.conf"
+
+DRAIN_SHARE = 0.55
+"""Part of STOP_TIMEOUT in which the gate may have the backends drained; it takes a little less (`server.gate.drain`)."""
 
 KILL_MARGIN_S = 1.0
 """What supervisord keeps of STOP_TIMEOUT for itself, after it has killed what did not stop."""
@@ -42,6 +47,7 @@ def lock_file(settings: Settings) -> Path:
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the variables that `supervisord.conf` and the programs under it read."""
+    drain_s = settings.stop_timeout * DRAIN_SHARE
     starts = {
         f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower()
         for name in ("pytorch", "onnx", "tensorrt")
@@ -51,7 +57,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),
         "BAKEOFF_PYTHON": sys.executable,
-        "BAKEOFF_STOP_WAIT": f"{settings.stop_timeout - KILL_MARGIN_S:.0f}",
+        "BAKEOFF_DRAIN_WAIT": f"{drain_s:.0f}",
+        "BAKEOFF_STOP_WAIT": f"{max(1.0, settings.stop_timeout - KILL_MARGIN_S - drain_s):.0f}",
         **starts,
     }
 
@@ -73,8 +80,11 @@ def main() -> None:
         )
     fatal_file(settings).unlink(missing_ok=True)
     (settings.home.state / "ready.json").unlink(missing_ok=True)
+    for pause in settings.home.state.glob("*.pause"):
+        pause.unlink()
     current.file(settings).unlink(missing_ok=True)  # the gate decides anew which engine fits
     os.environ.update(environment(settings))
+    os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
     supervisord.main(["--configuration", str(CONFIGURATION), *as_root])
     if fatal_file(settings).exists():

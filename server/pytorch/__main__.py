@@ -5,8 +5,9 @@ import sys
 
 from server import logs
 from server.hardware import resolve
-from server.model import artifacts
 from server.model.artifacts import ModelError
+from server.model.ensure import repair_model
+from server.processes.crash_loop import back_off
 from server.pytorch.family import Family
 from server.settings import SettingsError, load_settings
 
@@ -16,8 +17,9 @@ def main() -> None:
     try:
         settings = load_settings()
         logs.configure(settings.log_level)
+        back_off(settings, "pytorch")
         hardware = resolve(settings)
-        artifacts.require(settings)
+        repair_model(settings, lambda model: [model.weights])
         family = Family(settings, hardware)
     except (SettingsError, ModelError, OSError) as error:
         sys.exit(str(error))

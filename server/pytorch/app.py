@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from server.hardware import Hardware
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
 from server.pytorch import errors
+from server.pytorch.access import LIVENESS, Access
 from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
@@ -59,6 +61,17 @@ def create_app(
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
+    if settings.keys:
+        open_paths = LIVENESS if settings.protect_metrics else (*LIVENESS, "/metrics")
+        app.add_middleware(Access, keys=settings.keys, open_paths=open_paths)
+    if settings.cors_origins:  # outermost: a browser's preflight carries no key
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Inference-Header-Content-Length"),
+            expose_headers=("Inference-Header-Content-Length", "Retry-After"),
+        )
     for router in (oip.infer_router, rest.router, oip.router, operations.router):
         app.include_router(router)
     return app

@@ -32,6 +32,9 @@ CUDA_QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
 encoder that happen to share their queue: 7,700 decoded images/s beside the encoder instead of 20,000 (docs/performance.md).
 """
 
+METRICS_BYTES = 8 * 2**20
+"""Free space for the metrics of one process, rounded up well."""
+
 STOP_SHARE = 0.8
 """Part of STOP_TIMEOUT after which a process that still runs is killed."""
 
@@ -80,7 +83,7 @@ class Family:
         arenas = [Arena.create(size) for _ in range(workers)]
         counters = Counters.create(workers + len(gpus), (PIXEL_MODEL, ENCODED_MODEL), largest)
         ends = {(worker, engine): messages.pair() for worker in range(workers) for engine in range(len(gpus))}
-        environment = {**os.environ, FOLDER_VARIABLE: str(_emptied(self._settings.home.state / "metrics"))}
+        environment = {**os.environ, **_metrics(self._settings.home.state / "metrics", workers + len(gpus))}
         for worker in range(workers):
             arguments = inherited.arguments(
                 channels=[ends[worker, engine][0] for engine in range(len(gpus))],
@@ -143,8 +146,15 @@ def _address_family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _emptied(folder: Path) -> Path:
-    """Return the folder without the metrics of processes that are gone."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def _metrics(folder: Path, processes: int) -> dict[str, str]:
+    """Return what has the processes add up their metrics in `folder`, emptied of those that are gone; nothing if it is full."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if shutil.disk_usage(folder).free > METRICS_BYTES * processes:
+            return {FOLDER_VARIABLE: str(folder)}
+        problem = "the disk is full"
+    except OSError as error:
+        problem = str(error.strerror)
+    log.error("%s: %s; /metrics has figures of single processes until the next start", folder, problem)
+    return {}

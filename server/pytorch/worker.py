@@ -10,6 +10,8 @@ from server.hardware import resolve
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.app import create_app
+from server.pytorch.connection import Connection
+from server.pytorch.draining import Drainable, DrainingServer
 from server.pytorch.engines import Engines
 from server.pytorch.ipc import inherited, lifeline
 from server.pytorch.ipc.arena import Arena
@@ -34,9 +36,14 @@ def main() -> None:
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))
     assert own.listener is not None
-    server = uvicorn.Server(
+    Connection.max_connections = max(1, settings.max_connections // hardware.http_workers)
+    Connection.client_timeout_s = settings.client_timeout_s
+    server = DrainingServer(
         uvicorn.Config(
-            app,
+            Drainable(app),
+            http=Connection,
+            ws="none",
+            server_header=False,
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=max(1, int(settings.stop_timeout * DRAIN_SHARE)),

@@ -1,18 +1,22 @@
 """`python -m server.triton onnx|tensorrt`: prepare and become tritonserver."""
 
 import logging
-import os
 import sys
 from pathlib import Path
 
 from server import logs
 from server.backends import Backend, backends
 from server.hardware import resolve
+from server.keys import admin_secret
 from server.model.artifacts import ModelError, onnx_file
+from server.model.ensure import repair_model
+from server.processes.crash_loop import back_off
+from server.processes.hidden_arguments import become
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current, runtime
-from server.triton.arguments import arguments, shared_memory_prefix
+from server.triton.arguments import arguments, restrictions, shared_memory_prefix
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation
+from server.triton.orphans import end_orphans
 from server.triton.repository import render, values
 
 SHARED_MEMORY = Path("/dev/shm")  # where Triton's Python models share tensors, on every Linux
@@ -31,9 +35,15 @@ def main(name: str) -> None:
         if name == "tensorrt" and (reason := runtime.unavailable_reason(resolve(settings))):
             log.info("not started: %s", reason)
             sys.exit(0)
+        back_off(settings, backend.program)
+        repair_model(settings, lambda model: model.onnx.values())
         _become_tritonserver(backend, settings)
     except (SettingsError, ModelError, InstallationError) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(
+            f"the model repository cannot be made: {error.strerror or error}; free some space in BAKEOFF_HOME or fix it"
+        )
 
 
 def _engine(settings: Settings) -> Path | None:
@@ -50,11 +60,14 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     repository = render(
         backend.repository, settings.home.repositories / backend.name, values(settings, resolve(settings)), model
     )
+    if ended := end_orphans(repository):
+        log.warning("%d processes of an earlier tritonserver were still there, and are killed", ended)
     for stale in SHARED_MEMORY.glob(f"{shared_memory_prefix(backend)}*"):
         stale.unlink(missing_ok=True)  # of an instance that was killed: nobody else will
     command = [str(installation.binary), *arguments(backend, settings, repository=repository, backends=composed)]
     log.info("%s: %s on %s", backend.title, installation.binary, backend.url)
-    os.execve(installation.binary, command, environment(installation))
+    closed = restrictions(settings, admin_secret())
+    become(installation.binary, command, closed, environment(installation), log.warning)
 
 
 main(sys.argv[1] if len(sys.argv) == 2 else "")

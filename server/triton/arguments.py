@@ -3,19 +3,29 @@
 from pathlib import Path
 
 from server.backends import Backend
+from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME
 from server.settings import BackendName, Settings
 
-EXIT_SHARE = 0.5
-"""Part of STOP_TIMEOUT that Triton waits for open connections; unloading its models takes the rest."""
+EXIT_SHARE = 0.15
+"""Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""
 
 STUB_START_TIMEOUT_S = 120
 """A Python model's process imports for a while on a slow or busy machine; Triton's own limit is 30 s."""
 
+# Explicit, so that the gate can unload what it drains.
 MODEL_CONTROL: dict[BackendName, tuple[str, ...]] = {
-    "onnx": ("--model-control-mode=none", "--exit-on-error=true"),
+    "onnx": ("--model-control-mode=explicit", "--load-model=*", "--exit-on-error=true"),
     # Alive at once; ready when the gate has put the engine in place. A restart finds the engine by itself.
     "tensorrt": ("--model-control-mode=explicit", "--load-model=*", "--exit-on-error=false"),
 }
+
+ADMINISTRATION = ("model-repository", "trace", "logging")
+"""Triton's API groups that change the server or read its files; closed to everybody but the gate, key or no key."""
+
+SERVICE = ("inference", "metadata", "model-config", "statistics")
+"""The groups that a key opens. `health` stays open: it holds liveness, and Triton restricts groups as a whole."""
+
+SHARED_MEMORY = "shared-memory"
 
 
 def shared_memory_prefix(backend: Backend) -> str:
@@ -39,10 +49,27 @@ def arguments(backend: Backend, settings: Settings, *, repository: Path, backend
         f"--http-port={backend.http_port}",
         f"--grpc-address={settings.host}",
         f"--grpc-port={backend.grpc_port}",
-        f"--metrics-address={settings.host}",
+        f"--metrics-address={_metrics_address(settings)}",
         f"--metrics-port={backend.metrics_port}",
         f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
         f"--log-info={'true' if settings.log_level in ('debug', 'info') else 'false'}",
         *MODEL_CONTROL[backend.name],
     ]
+
+
+def restrictions(settings: Settings, admin: str) -> list[str]:
+    """Return the arguments that close Triton's API groups; they hold secrets.
+
+    Triton compares one header with one value, so the first key is the one it knows.
+    """
+    service, administration = list(SERVICE), list(ADMINISTRATION)
+    (service if settings.allow_shared_memory else administration).append(SHARED_MEMORY)
+    rules = [f"{','.join(administration)}:{ADMIN_HEADER}={admin}"]
+    if settings.keys:
+        rules.append(f"{','.join(service)}:{AUTHORIZATION}={SCHEME}{settings.keys[0]}")
+    return [f"--{option}={rule}" for option in ("http-restricted-api", "grpc-restricted-protocol") for rule in rules]
+
+
+def _metrics_address(settings: Settings) -> str:
+    return "127.0.0.1" if settings.keys and settings.protect_metrics else settings.host

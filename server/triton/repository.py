@@ -34,7 +34,27 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "DECODE_THREADS": str(min(MOST_DECODE_THREADS, hardware.decode_workers)),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
         "PRECISION": hardware.precision,
+        "QUEUE_POLICY": queue_policy(settings),
+        "GPU_MEMORY": gpu_memory(settings),
     }
+
+
+def queue_policy(settings: Settings) -> str:
+    """Return the queue's limits; a client may ask for a shorter timeout, and gets 503 for what is refused or dropped."""
+    return (
+        f"default_queue_policy {{ max_queue_size: {settings.max_queue_requests} timeout_action: REJECT "
+        f"default_timeout_microseconds: {round(settings.request_timeout_s * 1e6)} allow_timeout_override: true }}"
+    )
+
+
+def gpu_memory(settings: Settings) -> str:
+    """Return ONNX Runtime's parameters that bound its arena, which then also grows by what is asked for, not by doubling."""
+    if not settings.onnx_gpu_memory_mb:
+        return ""
+    parameters = {"gpu_mem_limit": settings.onnx_gpu_memory_mb * 2**20, "arena_extend_strategy": 1}
+    return "\n".join(
+        f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}' for key, value in parameters.items()
+    )
 
 
 def engine_instance(largest: int, hardware: Hardware) -> str:

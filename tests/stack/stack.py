@@ -36,6 +36,7 @@ class RunningStack:
     environment: dict[str, str]
     process: subprocess.Popen[bytes]
     codes: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -51,7 +52,7 @@ class RunningStack:
     def ready(self) -> tuple[int | None, dict[str, Any]]:
         """Return the status of `/ready` (None: connection refused) and its document."""
         try:
-            answer = httpx.get(f"{self.url()}/ready", timeout=5)
+            answer = httpx.get(f"{self.url()}/ready", timeout=5, headers=self.headers)
         except httpx.HTTPError:
             return None, {}
         return answer.status_code, answer.json()
@@ -90,6 +91,11 @@ class RunningStack:
             timeout=120,
             check=False,
         )
+
+    def restart(self) -> None:
+        """Stop with SIGTERM, and start again in the same folder with the same settings."""
+        assert self.stop() == 0
+        self.process = _launch(self.environment, self.log)
 
     def stop(self) -> int:
         """Stop with SIGTERM and return the exit status."""
@@ -131,8 +137,11 @@ def start(home: Path, shift: int, **settings: str) -> RunningStack:
     }
     log = home.parent / f"{home.name}.log"
     log.unlink(missing_ok=True)
+    return RunningStack(home, shift, log, environment, _launch(environment, log))
+
+
+def _launch(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [ROOT / "entrypoint.sh"], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         )
-    return RunningStack(home, shift, log, environment, process)

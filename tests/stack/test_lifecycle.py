@@ -120,7 +120,10 @@ def test_a_program_that_cannot_start_takes_everything_down(stack: RunningStack, 
     (home / "model.json").write_text((stack.home / "model.json").read_text())  # describes weights that are not there
     (home / "weights").mkdir()
     (home / "weights" / "reference.npz").symlink_to(stack.home / "weights" / "reference.npz")
-    environment = {**stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "39002"}
+    environment = {
+        **stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "39002",
+        "PRETRAINED": str(home / "nothing.pt"),
+    }  # fmt: skip
     process = subprocess.run(
         [sys.executable, "-m", "server.processes.supervisor"],
         env=environment,

@@ -23,6 +23,7 @@ class TritonPythonModel:
         self._on_gpu = args["model_instance_kind"] == "GPU"
         self._device_id = int(args["model_instance_device_id"] or 0)
         self._precision = config["parameters"].get("precision", {}).get("string_value")
+        self._memory_limit = config["parameters"].get("gpu_mem_limit", {}).get("string_value")
         options = onnxruntime.SessionOptions()
         threads = config["parameters"].get("intra_op_thread_count", {}).get("string_value")
         if threads:
@@ -43,6 +44,8 @@ class TritonPythonModel:
             onnxruntime.preload_dlls()  # the CUDA libraries that torch's wheels brought
         # FP32 means FP32 on every backend; TF32, which ONNX Runtime would take unasked, is a precision of its own.
         options = {"device_id": self._device_id, "use_tf32": int(self._precision == "tf32")}
+        if self._memory_limit:
+            options.update(gpu_mem_limit=self._memory_limit, arena_extend_strategy="kSameAsRequested")
         return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
     def execute(self, requests):

@@ -48,6 +48,9 @@ def load(settings: Settings, hardware: Hardware, gpu: int | None) -> Model:
     if gpu is None:
         return _on_cpu(model, settings, hardware)
     torch.cuda.set_device(gpu)
+    if settings.pytorch_gpu_memory_mb:
+        total = torch.cuda.get_device_properties(gpu).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, settings.pytorch_gpu_memory_mb * 2**20 / total), gpu)
     return _on_gpu(model, settings, hardware)
 
 

@@ -26,10 +26,12 @@ done
 echo == entrypoint; cat /srv/home/bakeoff.log; stat -c %u /srv/home/bakeoff.log
 echo == shell; env -i PATH=/usr/local/bin:/usr/bin:/bin bakeoff status --wait
 env -i PATH=/usr/local/bin:/usr/bin:/bin LOG_LEVEL=error bakeoff health | grep LOG_LEVEL
+echo == key; stat -c %u:%a /srv/home/api_key
+! grep -rl a-secret /etc/environment /usr/local/bin
 """
 SHOW = """#!/bin/sh
 echo "$(basename "$0") $* as $(id -u):$(id -g)"
-env | grep -E '^(HOME|BACKENDS|LOG_LEVEL|HOST|VAST_TCP_PORT_8002|PUBLIC_IPADDR|SECRET)='
+env | grep -E '^(API_KEY|HOME|BACKENDS|LOG_LEVEL|HOST|VAST_TCP_PORT_8002|PUBLIC_IPADDR|SECRET)='
 """
 
 
@@ -76,6 +78,7 @@ def started(fake: Path) -> "subprocess.CompletedProcess[str]":
     answer = start(
         fake, BAKEOFF_HOME="/srv/home", HOST="0.0.0.0", LOG_LEVEL="warning", BACKENDS="pytorch,onnx",
         PRETRAINED="$(reboot)", VAST_TCP_PORT_8002="40123", PUBLIC_IPADDR="192.0.2.7", SECRET="x",
+        API_KEY="a-secret",
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer
@@ -99,6 +102,11 @@ def test_shells_get_bakeoff_with_the_settings_as_the_same_user(started: "subproc
     assert lines[0] == "bakeoff status --wait as 10001:0"
     assert {"HOME=/srv/home", "HOST=0.0.0.0", "BACKENDS=pytorch,onnx", "VAST_TCP_PORT_8002=40123"} <= set(lines)
     assert not [line for line in lines if line.startswith("SECRET")]
+
+
+def test_the_key_is_in_no_file_that_everybody_may_read(started: "subprocess.CompletedProcess[str]") -> None:
+    assert section(started, "key")[:2] == ["10001:400", ""]
+    assert "API_KEY=a-secret" in section(started, "shell")
 
 
 def test_a_shells_own_settings_are_stronger(started: "subprocess.CompletedProcess[str]") -> None:

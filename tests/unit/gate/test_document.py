@@ -1,10 +1,14 @@
 """The readiness document is believed only while its gate lives."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from server.gate.document import STALE_AFTER_S, read_document, write_document
 
@@ -45,3 +49,43 @@ def test_the_health_check_imports_nothing_heavy() -> None:
     code = "import sys, bakeoff.health; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "pydantic", "typer", "rich", "httpx"} & set(modules)
+
+
+@pytest.mark.parametrize("jump_s", [-1e6, 1e6])
+def test_a_clock_that_is_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float) -> None:
+    file = tmp_path / "ready.json"
+    write_document(file, READY)
+    now = time.time() + jump_s
+    monkeypatch.setattr("server.gate.document.time.time", lambda: now)
+    assert read_document(file)["ready"] is True
+
+
+def test_a_document_of_an_earlier_boot_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ready.json"
+    write_document(file, READY)
+    monkeypatch.setattr("server.gate.document.time.clock_gettime", lambda _: 5.0)
+    assert read_document(file)["ready"] is False
+
+
+def test_a_full_disk_is_survived_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ready.json"
+    write_document(file, {**READY, "ready": False})
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    write_document(file, READY)
+    document = read_document(file)
+    assert document["ready"] is True
+    assert "No space left" in document["note"]
+    with pytest.raises(OSError, match="No space left"):
+        write_document(file, {**READY, "model": {"name": "x" * 100_000}})
+    assert read_document(file)["ready"] is True
+
+
+def test_a_document_that_is_being_overwritten_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ready.json"
+    file.write_text('{"ready": tr')
+    monkeypatch.setattr("server.gate.document.time.sleep", lambda _: write_document(file, READY))
+    assert read_document(file)["ready"] is True

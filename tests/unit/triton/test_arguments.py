@@ -1,10 +1,13 @@
 """tritonserver's command line."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from server.backends import backends
 from server.settings import Settings
-from server.triton.arguments import arguments, shared_memory_prefix
+from server.triton.arguments import arguments, restrictions, shared_memory_prefix
 
 
 def command(name: str, **settings: object) -> list[str]:
@@ -39,3 +42,47 @@ def test_two_stacks_do_not_share_shared_memory() -> None:
         if backend.repository
     }
     assert len(prefixes) == 3
+
+
+def rules(**changes: Any) -> dict[str, str]:
+    """Return by API group the header that opens it over HTTP."""
+    found = {}
+    for argument in restrictions(Settings(**changes), "admin-secret"):
+        option, _, rule = argument.partition("=")
+        groups, _, header = rule.partition(":")
+        if option == "--http-restricted-api":
+            found |= dict.fromkeys(groups.split(","), header)
+    return found
+
+
+def test_administration_is_closed_key_or_no_key() -> None:
+    closed = {"model-repository", "shared-memory", "trace", "logging"}
+    assert rules() == dict.fromkeys(closed, "bakeoff-admin=admin-secret")
+    with_key = rules(api_key="one,two")
+    assert {group for group, header in with_key.items() if header == "bakeoff-admin=admin-secret"} == closed
+
+
+def test_the_first_key_opens_the_service_and_liveness_needs_none() -> None:
+    found = rules(api_key="one,two")
+    assert found["inference"] == found["metadata"] == found["statistics"] == "authorization=Bearer one"
+    assert "health" not in found
+
+
+def test_shared_memory_is_opened_by_a_setting_to_those_with_the_key() -> None:
+    assert "shared-memory" not in rules(allow_shared_memory=True)
+    assert rules(allow_shared_memory=True, api_key="one")["shared-memory"] == "authorization=Bearer one"
+
+
+def test_grpc_is_closed_as_http_is() -> None:
+    found = restrictions(Settings(api_key="one"), "admin-secret")
+    http = [one.replace("--http-restricted-api", "--grpc-restricted-protocol") for one in found if "http" in one]
+    assert sorted(http) == sorted(one for one in found if "grpc" in one)
+
+
+@pytest.mark.parametrize(
+    ("key", "protect", "address"), [("", True, "0.0.0.0"), ("k", True, "127.0.0.1"), ("k", False, "0.0.0.0")]
+)
+def test_metrics_bind_this_machine_only_where_they_are_protected(key: str, protect: bool, address: str) -> None:
+    found = command("onnx", host="0.0.0.0", api_key=key, protect_metrics=protect)
+    assert f"--metrics-address={address}" in found
+    assert "--http-address=0.0.0.0" in found

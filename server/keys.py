@@ -1,0 +1,90 @@
+"""The keys that open the ports. Imports only what the health check can afford.
+
+`API_KEY` holds one or several, separated by commas; `API_KEY_FILE` names a file with one a line. Both may be in `.env`.
+"""
+
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from server.home import ENV_FILE
+
+TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What may stand after `Bearer` (RFC 6750, section 2.1); it also needs no quoting in Triton's options."""
+
+AUTHORIZATION = "authorization"
+SCHEME = "Bearer "
+
+ADMIN_HEADER = "bakeoff-admin"
+ADMIN_VARIABLE = "BAKEOFF_ADMIN_SECRET"
+"""Made by supervisord's wrapper for each start and inherited by its programs; it opens Triton's administrative APIs."""
+
+GRPC_PREFIX = "triton-grpc-protocol-"
+"""Triton puts this before the name of a restricting header when it looks for it in gRPC metadata."""
+
+
+class KeyProblem(ValueError):
+    """The keys cannot be used; the message holds none of them."""
+
+
+def parse_keys(text: str) -> tuple[str, ...]:
+    """Return the keys of a text, separated by commas or line ends, each once.
+
+    Raises:
+        KeyProblem: a key has characters that no `Authorization` header can carry.
+    """
+    keys = tuple(dict.fromkeys(part.strip() for part in re.split(r"[,\n]", text) if part.strip()))
+    if not all(map(TOKEN.fullmatch, keys)):
+        raise KeyProblem("a key may have letters, digits and . _ ~ + / = - only")
+    return keys
+
+
+def read_key_file(path: Path) -> tuple[str, ...]:
+    """Return the keys in a file, one a line.
+
+    Raises:
+        KeyProblem: it cannot be read, holds none, or holds what is none.
+    """
+    try:
+        keys = parse_keys(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise KeyProblem(f"{path} cannot be read: {reason}") from None
+    if not keys:
+        raise KeyProblem(f"{path} holds no key; put one on each line, or unset API_KEY_FILE")
+    return keys
+
+
+def configured_keys() -> tuple[str, ...]:
+    """Return the keys that the environment and `.env` name, as `Settings` does but without its import.
+
+    Raises:
+        KeyProblem: they cannot be used.
+    """
+    file = dotenv_values(ENV_FILE)
+    listed = parse_keys(os.environ.get("API_KEY") or file.get("API_KEY") or "")
+    path = os.environ.get("API_KEY_FILE") or file.get("API_KEY_FILE")
+    return tuple(dict.fromkeys([*listed, *(read_key_file(Path(path).expanduser()) if path else ())]))
+
+
+def bearer(keys: Sequence[str]) -> dict[str, str]:
+    """Return the header that a client of ours sends: the first key opens all three backends."""
+    return {AUTHORIZATION: SCHEME + keys[0]} if keys else {}
+
+
+def opens(header: bytes, keys: Sequence[str]) -> bool:
+    """Tell whether an `Authorization` header carries one of the keys, in a time that does not depend on how much is right."""
+    scheme, _, token = header.partition(b" ")
+    found = token.strip()
+    matches = [hmac.compare_digest(found, key.encode()) for key in keys]  # all of them, whichever is right
+    return scheme.lower() == b"bearer" and any(matches)
+
+
+def admin_secret() -> str:
+    """Return this start's secret for Triton's administrative APIs; outside of a stack one that nobody knows."""
+    return os.environ.get(ADMIN_VARIABLE) or secrets.token_urlsafe(32)

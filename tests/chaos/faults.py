@@ -1,0 +1,98 @@
+"""The faults: what is done, which backends it may touch, and what has to be seen of it."""
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.chaos import files, memory, network
+from tests.chaos.processes import send, stop_for_a_while
+from tests.stack.stack import RunningStack
+
+Undo = Callable[[], None]
+
+DEATH_S = 5.0
+"""Within which `/ready` has to be false after a backend's death."""
+
+HANG_S = 45.0
+"""...and after a hang, which shows only when nothing has been computed for HANG_TIMEOUT_S, or in the numbers."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        inject: does it to a stack; returns what undoes it once the gate has seen it, or None.
+        touches: the backends that may refuse requests, or be closed, until it is over; the others go on answering right.
+        unready_within_s: seconds within which `/ready` has to become false; None: it need not.
+        kills: whether a process that has accepted requests cannot answer them any more, by the nature of the fault.
+        corrupts: whether the touched backend answers wrongly, by the nature of the fault, until the gate has noticed.
+    """
+
+    name: str
+    inject: Callable[[RunningStack], Undo | None]
+    touches: tuple[str, ...] = ()
+    unready_within_s: float | None = None
+    kills: bool = False
+    corrupts: bool = False
+
+
+PARENT = r"-m server\.pytorch$"
+ENGINE = r"server\.pytorch\.engine"
+TRITON = "bin/tritonserver"
+PIXEL_STUB = r"stub .*openclip_vit_b32/"
+GATE = r"server\.gate"
+
+PROCESSES = {
+    "pytorch's parent": (PARENT, ("pytorch",)),
+    "pytorch's worker": (r"server\.pytorch\.worker", ("pytorch",)),
+    "pytorch's engine": (ENGINE, ("pytorch",)),
+    "triton-onnx": (TRITON, ("onnx",)),
+    "its pixel model's stub": (PIXEL_STUB, ("onnx",)),
+    "its preprocessing stub": (r"stub .*openclip_preprocess/", ("onnx",)),
+    "the gate": (GATE, ()),
+}
+"""By name: a pattern of the command line, and the backends that need the process."""
+
+ARTIFACTS = {
+    "weights/visual.safetensors": (PARENT, ("pytorch",)),
+    "onnx/*.onnx": (TRITON, ("onnx",)),
+    "weights/reference.npz": (GATE, ()),
+    "model.json": (PARENT, ("pytorch",)),
+    "model_repository/onnx/openclip_vit_b32/config.pbtxt": (TRITON, ("onnx",)),
+}
+"""By path: the process that reads it at its start, and is killed so that it does, and the backends that need that."""
+
+BOTH = ("pytorch", "onnx")
+
+
+def all_faults(*, small_disk: bool) -> Iterator[Fault]:
+    """Yield every fault; a full disk only where BAKEOFF_HOME has a file system of its own."""
+    for name, (words, touches) in PROCESSES.items():
+        within = HANG_S if "stub" in name else DEATH_S  # tritonserver lives on, and only the gate's photos show it
+        yield Fault(f"SIGKILL {name}", send(words, signal.SIGKILL), touches, within, kills=True)
+    for name, (words, touches) in PROCESSES.items():
+        if words != PARENT:
+            yield Fault(f"SIGSTOP {name}", send(words, signal.SIGSTOP), touches, HANG_S, kills=True)
+    yield Fault("SIGSTOP pytorch's parent, which only waits", stop_for_a_while(PARENT))
+    for path, (words, touches) in ARTIFACTS.items():
+        kill = send(words, signal.SIGKILL)
+        yield Fault(f"deletion of {path}", files.damage(path, kill, delete=True), touches, DEATH_S, kills=True)
+        yield Fault(f"corruption of {path}", files.damage(path, kill, delete=False), touches, DEATH_S, kills=True)
+    yield Fault("damage of ready.json", files.damage_document)
+    if small_disk:
+        yield Fault("disk full", files.fill_disk(send(TRITON, signal.SIGKILL)), ("onnx",), DEATH_S, kills=True)
+    for name, words in (("pytorch's engine", ENGINE), ("its pixel model's stub", PIXEL_STUB)):
+        touches = PROCESSES[name][1]
+        yield Fault(f"weights in memory of {name}", memory.overwrite(words), touches, HANG_S, kills=True, corrupts=True)
+        yield Fault(f"no more memory for {name}", memory.exhaust(words), touches, kills=True)
+    yield Fault("no more memory for triton-onnx", memory.exhaust(TRITON), ("onnx",), kills=True)
+    half_a_head, half_a_body = network.HALF_A_HEAD, network.HALF_A_BODY
+    yield Fault("slow clients: half a head", network.connections("pytorch", 100, half_a_head))
+    yield Fault("slow clients: half a body", network.connections("pytorch", 50, half_a_body))
+    yield Fault("half-open connections to Triton", network.connections("onnx", 200, half_a_head))
+    yield Fault("flood of connections to 8002", network.connections("pytorch", 1000, b""), ("pytorch",))
+    yield Fault("flood of connections to Triton", network.connections("onnx", 1000, b""))
+    yield Fault("200,000 [ to Triton", network.nested, ("onnx",), DEATH_S, kills=True)
+    yield Fault("port taken", network.take_port(send(TRITON, signal.SIGKILL)), ("onnx",), DEATH_S, kills=True)
+    yield Fault("stop and start", RunningStack.restart, BOTH, HANG_S)

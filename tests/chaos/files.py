@@ -1,0 +1,54 @@
+"""Faults of files and of the disk."""
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.stack.stack import RunningStack
+
+Inject = Callable[[RunningStack], None]
+DAMAGE = 4096
+MIB = 1 << 20
+
+
+def damage(path: str, then: Inject, *, delete: bool) -> Inject:
+    """Return a fault: a file is lost, or its middle is noise, and then the process that needs it is killed."""
+
+    def inject(stack: RunningStack) -> None:
+        (file,) = stack.home.glob(path)
+        if delete:
+            file.unlink()
+        else:
+            size = file.stat().st_size
+            with file.open("r+b") as handle:
+                handle.seek(size // 2)
+                handle.write(os.urandom(min(DAMAGE, size // 2)))
+        then(stack)
+
+    return inject
+
+
+def damage_document(stack: RunningStack) -> None:
+    """Damage the readiness document; the gate replaces it."""
+    (stack.home / "state" / "ready.json").write_text("{")
+
+
+def fill_disk(then: Inject) -> Callable[[RunningStack], Callable[[], None]]:
+    """Return a fault: BAKEOFF_HOME, which has to be a small file system, is full, and what has to write there starts."""
+
+    def inject(stack: RunningStack) -> Callable[[], None]:
+        filler = stack.home / "filler"
+        with filler.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(MIB))
+                file.flush()
+        then(stack)
+        return filler.unlink
+
+    return inject
+
+
+def has_its_own_disk(home: Path) -> bool:
+    """Tell whether filling up `home` harms nobody else."""
+    return home.stat().st_dev != home.parent.stat().st_dev

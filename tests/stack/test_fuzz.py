@@ -1,0 +1,24 @@
+"""Damaged input by the hundred, in process and on every port: refused in words, by servers that stay as they are."""
+
+import psutil
+import pytest
+
+from tests.chaos.fuzz import allowed, fuzz_images, fuzz_port, fuzz_requests
+from tests.stack.stack import RunningStack
+
+
+def test_damaged_input_in_process() -> None:
+    found = fuzz_images(1_000, 11) + fuzz_requests(1_000, 11)
+    assert sum(found.values()) == 2_000
+    assert all(found.values())
+
+
+@pytest.mark.parametrize("images", [True, False], ids=["images", "requests"])
+def test_damaged_input_on_the_port(stack: RunningStack, backend: str, images: bool) -> None:
+    stack.wait(200)
+    before = {process.pid for process in stack.processes()}
+    found = fuzz_port(stack.url(backend), {}, 150, 11, images=images)
+    assert set(found) <= allowed(backend, images=images), found
+    assert found["400"]
+    assert {process.pid for process in stack.processes() if psutil.pid_exists(process.pid)} == before
+    assert stack.ready()[0] == 200

@@ -1,0 +1,47 @@
+"""An accident is not a crash loop; five ends in a row without use are."""
+
+import pytest
+
+from server.processes.crash_loop import LONGEST_PAUSE_S, MAX_IN_A_ROW, CrashLoop, back_off, pause_file, write_pause
+from server.settings import Settings
+
+
+def test_a_program_that_was_of_use_is_started_at_once_for_ever() -> None:
+    loop = CrashLoop()
+    for _ in range(100):
+        assert not loop.ended(was_useful=True)
+        assert loop.pause_s == 0
+
+
+def test_one_that_never_is_waits_longer_and_longer_and_is_given_up() -> None:
+    loop = CrashLoop()
+    verdicts, pauses = [], []
+    for _ in range(MAX_IN_A_ROW):
+        verdicts.append(loop.ended(was_useful=False))
+        pauses.append(loop.pause_s)
+    assert verdicts == [False] * (MAX_IN_A_ROW - 1) + [True]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 0
+    assert pauses[-1] > 1
+
+
+def test_the_longest_pause_is_bounded() -> None:
+    assert CrashLoop(in_a_row=50).pause_s == LONGEST_PAUSE_S
+
+
+def test_the_next_start_waits_as_long_as_it_was_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(bakeoff_home=tmp_path)
+    settings.home.state.mkdir()
+    waited: list[float] = []
+    monkeypatch.setattr("server.processes.crash_loop.time.sleep", waited.append)
+    back_off(settings, "pytorch")
+    write_pause(settings, "pytorch", 4.0)
+    back_off(settings, "pytorch")
+    write_pause(settings, "pytorch", 0.0)
+    assert not pause_file(settings, "pytorch").exists()
+    back_off(settings, "pytorch")
+    assert waited == [4.0]
+
+
+def test_a_folder_that_cannot_be_written_only_costs_the_pause(tmp_path) -> None:
+    write_pause(Settings(bakeoff_home=tmp_path / "missing"), "pytorch", 4.0)

@@ -1,0 +1,201 @@
+"""Limits on what a client may do to a connection, and what it is told while the server stops; over real sockets."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from server.pytorch.connection import MAX_HEADER_BYTES, Connection
+from server.pytorch.draining import Drainable, DrainingServer
+
+SLOW_S = 0.4
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the whole body, take a while if asked to, and say how long the body was."""
+    if scope["type"] != "http":
+        return
+    length, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        length += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    if scope["path"].startswith("/slow"):
+        await asyncio.sleep(float(scope["query_string"] or SLOW_S))
+    body = str(length).encode()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+class Running:
+    """A server on a port of its own."""
+
+    def __init__(self, server: DrainingServer, port: int, task: "asyncio.Task[None]") -> None:
+        self.server, self.port, self.task = server, port, task
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        self.server.should_exit = True
+        await self.task
+
+
+@pytest.fixture
+async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    monkeypatch.setattr(Connection, "max_connections", 10)
+    monkeypatch.setattr(Connection, "client_timeout_s", 0.5)
+    monkeypatch.setattr(Connection, "draining", False)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    config = uvicorn.Config(
+        Drainable(app), http=Connection, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1
+    )
+    server = DrainingServer(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    task = asyncio.ensure_future(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    one = Running(server, listener.getsockname()[1], task)
+    yield one
+    await one.stop()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    first, *lines = head.decode().strip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    return int(first.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
+
+
+def post(path: str, body: bytes, length: int | None = None) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length or len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", post("/", b"half", 100)], ids=["nothing", "head", "body"])
+async def test_a_client_that_stops_is_answered_408_and_let_go(running: Running, sent: bytes) -> None:
+    reader, writer = await running.connect()
+    writer.write(sent)
+    status, headers, body = await answer(reader)
+    assert status == 408
+    assert headers["connection"] == "close"
+    assert "CLIENT_TIMEOUT_S" in json.loads(body)["error"]
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_a_head_that_trickles_in_does_not_hold_a_connection(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(b"GET / HTTP/1.1\r\n")
+    for index in range(4):
+        await asyncio.sleep(0.15)
+        writer.write(f"X-{index}: y\r\n".encode())
+    assert (await answer(reader))[0] == 408
+    writer.close()
+
+
+async def test_a_body_that_keeps_coming_may_take_longer_than_the_timeout(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(post("/", b"", 5))
+    for _ in range(5):
+        await asyncio.sleep(0.2)
+        writer.write(b"x")
+    assert (await answer(reader))[2] == b"5"
+    writer.close()
+
+
+async def test_a_request_in_work_and_an_idle_connection_are_not_given_up(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(post("/slow?1", b"abc"))
+    assert (await answer(reader))[2] == b"3"
+    await asyncio.sleep(0.8)
+    writer.write(post("/", b"abcd"))
+    assert (await answer(reader))[2] == b"4"
+    writer.close()
+
+
+@pytest.mark.parametrize("size", [MAX_HEADER_BYTES - 200, MAX_HEADER_BYTES + 1, 10 * MAX_HEADER_BYTES])
+async def test_the_head_has_a_limit(running: Running, size: int) -> None:
+    reader, writer = await running.connect()
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * size + b"\r\n\r\n")
+    assert (await answer(reader))[0] == (200 if size < MAX_HEADER_BYTES else 431)
+    writer.close()
+
+
+async def test_what_is_no_http_is_answered_400_as_all_errors_are(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(b"\x16\x03\x01\r\n\r\n")
+    status, _, body = await answer(reader)
+    assert status == 400
+    assert json.loads(body)["error"]
+    writer.close()
+
+
+async def test_connections_beyond_the_limit_are_answered_503(running: Running) -> None:
+    taken = [await running.connect() for _ in range(10)]
+    reader, writer = await running.connect()
+    status, headers, body = await answer(reader)
+    assert status == 503
+    assert headers["retry-after"]
+    assert "MAX_CONNECTIONS" in json.loads(body)["error"]
+    writer.close()
+    for _, one in taken:
+        one.close()
+    await asyncio.sleep(0.2)
+    reader, writer = await running.connect()
+    writer.write(post("/", b"abc"))
+    assert (await answer(reader))[2] == b"3"
+    writer.close()
+
+
+async def test_two_requests_sent_at_once_are_both_answered(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(post("/slow", b"ab") + post("/", b"abc"))
+    assert [(await answer(reader))[2], (await answer(reader))[2]] == [b"2", b"3"]
+    writer.close()
+
+
+async def test_stopping_answers_what_was_accepted_and_refuses_the_rest_in_words(running: Running) -> None:
+    busy_reader, busy = await running.connect()
+    idle_reader, idle = await running.connect()
+    idle.write(post("/", b"a"))
+    assert (await answer(idle_reader))[0] == 200
+    busy.write(post("/slow", b"abc"))
+    await asyncio.sleep(0.1)
+    stopping = asyncio.ensure_future(running.stop())
+    await asyncio.sleep(0.2)
+    idle.write(post("/", b"a"))
+    new_reader, new = await running.connect()
+    new.write(post("/", b"a"))
+    for reader in (idle_reader, new_reader):
+        status, headers, body = await answer(reader)
+        assert status == 503
+        assert headers["retry-after"]
+        assert headers["connection"] == "close"
+        assert "stopping" in json.loads(body)["error"]
+    assert (await answer(busy_reader))[2] == b"3"
+    await stopping
+    with pytest.raises(ConnectionRefusedError):
+        await running.connect()
+    for writer in (busy, idle, new):
+        writer.close()
+
+
+async def test_what_cannot_be_finished_in_time_is_answered_503(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(post("/slow?30", b"abc"))
+    await asyncio.sleep(0.1)
+    await running.stop()
+    status, headers, _ = await answer(reader)
+    assert status == 503
+    assert headers["retry-after"]
+    writer.close()
