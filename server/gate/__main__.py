@@ -10,8 +10,10 @@ from server.backends import backends
 from server.gate.board import Board
 from server.gate.driver import Driver, Preparation
 from server.gate.engine import EnginePreparation
+from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
 from server.home import state_file
+from server.live.history import Recorder, history_file
 from server.model import artifacts
 from server.model.artifacts import ModelError
 from server.model.info import model_info
@@ -48,6 +50,9 @@ def main() -> None:
         driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))
         threads.append(threading.Thread(target=driver.run, name=backend.name, daemon=True))
         threads[-1].start()
+    recorder = Recorder(history_file(settings.bakeoff_home), tuple(table), facts(settings, hardware))
+    sampler = Sampler(list(table.values()), recorder, stopping)
+    threading.Thread(target=sampler.run, name="sampler", daemon=True).start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
     board.publish(closing=True)

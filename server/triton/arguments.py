@@ -44,5 +44,7 @@ def arguments(backend: Backend, settings: Settings, *, repository: Path, backend
         f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
         f"--log-info={'true' if settings.log_level in ('debug', 'info') else 'false'}",
+        "--metrics-config=summary_latencies=true",
+        "--metrics-config=summary_quantiles=0.5:0.02,0.9:0.01,0.99:0.001",
         *MODEL_CONTROL[backend.name],
     ]
