@@ -115,6 +115,9 @@ class EmbeddingService:
         self._metrics.requests.labels(model, "success").inc()
         self._metrics.images.labels(model).inc(images)
         self._metrics.duration.labels(model).observe(total_ns / 1e9)
+        self._metrics.observe_stages(
+            model, (done.queue_ns / 1e9, done.input_ns / 1e9, done.infer_ns / 1e9, done.output_ns / 1e9)
+        )
         return done
 
     async def _embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embedded:
