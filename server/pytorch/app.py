@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from server.backends import backends
 from server.hardware import Hardware
 from server.model.info import model_info
 from server.oip.spec import model_specs
@@ -15,8 +16,13 @@ from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
 from server.pytorch.metrics import Metrics
-from server.pytorch.routes import oip, operations, rest
+from server.pytorch.observed import Observed
+from server.pytorch.quick_benchmark import QuickBenchmark
+from server.pytorch.routes import oip, operations, page, rest
 from server.pytorch.service import EmbeddingService
+from server.pytorch.stack_metrics import StackMetrics
+from server.pytorch.trial import Trial
+from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
 
 MIB = 2**20
@@ -32,6 +38,8 @@ def create_app(
     """
     metrics = Metrics()
     metrics.gauge("bakeoff_outstanding_images", "Images that wait or are computed", lambda: engines.outstanding)
+    metrics.share(TritonMetrics(statistics))
+    metrics.share(StackMetrics(settings))
     service = EmbeddingService(
         engines,
         max_pixels=int(settings.max_megapixels * 1e6),
@@ -40,10 +48,16 @@ def create_app(
         metrics=metrics,
     )
 
+    table = backends(settings)
+    trial = Trial(table, headers={})
+    benchmark = QuickBenchmark(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         engines.start()
         yield
+        await benchmark.close()
+        await trial.close()
         service.stop()
         engines.close()
 
@@ -56,9 +70,13 @@ def create_app(
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
         described=model_info(settings, hardware),
+        backends=table,
+        trial=trial,
+        benchmark=benchmark,
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
-    for router in (oip.infer_router, rest.router, oip.router, operations.router):
+    app.add_middleware(Observed, metrics=metrics)
+    for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router):
         app.include_router(router)
     return app
