@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     probe_interval_s: float = Field(1.0, gt=0, le=60, description="seconds between the gate's looks at each backend")
     stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines for people, or one JSON object a line, Triton's lines as its `message`"
+    )
 
     @field_validator("backends", "required_backends", mode="before")
     @classmethod

@@ -32,7 +32,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         hardware = resolve(settings)
         model = artifacts.require(settings)
         information = model_info(settings, hardware)

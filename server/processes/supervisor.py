@@ -51,6 +51,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),
         "BAKEOFF_PYTHON": sys.executable,
+        "LOG_FORMAT": settings.log_format,
         "BAKEOFF_STOP_WAIT": f"{settings.stop_timeout - KILL_MARGIN_S:.0f}",
         **starts,
     }

@@ -15,7 +15,7 @@ def main() -> None:
     """Run until SIGTERM; the exit status is 1 when a process ended that should not have."""
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         hardware = resolve(settings)
         artifacts.require(settings)
         family = Family(settings, hardware)
