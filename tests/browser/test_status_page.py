@@ -343,7 +343,7 @@ def test_a_key_is_asked_for_once(browser: Browser, tmp_path: Path, expected_mess
             with page.expect_popup() as popup:
                 page.get_by_role("link", name="Metrics").click()
             popup.value.wait_for_url(re.compile("^blob:"))
-            expect(popup.value.locator("body")).to_contain_text("bakeoff_ready")
+            expect(popup.value.locator("body")).to_contain_text('bakeoff_errors_total{reason="unauthorized"}')
 
 
 def test_scripts_come_from_this_server_only(stack: Stack) -> None:
