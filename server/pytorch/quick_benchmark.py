@@ -48,6 +48,8 @@ class QuickBenchmark:
             OSError: it cannot be started.
         """
         try:
+            if self._lock.is_locked:  # by this worker, which would get it once more
+                raise Timeout(self._lock.lock_file)
             self._lock.acquire(timeout=0)
         except Timeout:
             raise AlreadyRunning("the benchmark is running already; wait for its report") from None
