@@ -28,6 +28,11 @@ class Backend:
     repository: str | None
 
     @property
+    def service(self) -> str:
+        """Name in traces (OpenTelemetry's `service.name`)."""
+        return f"clip-bakeoff-{self.name}"
+
+    @property
     def url(self) -> str:
         """Base URL of its HTTP port, as seen from this machine."""
         return f"http://{self.host}:{self.http_port}"

@@ -21,6 +21,7 @@ from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import oip, operations, page, rest
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
+from server.pytorch.tracing import Tracing
 from server.pytorch.trial import Trial
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
@@ -51,6 +52,7 @@ def create_app(
     table = backends(settings)
     trial = Trial(table, headers={})
     benchmark = QuickBenchmark(settings)
+    tracing = Tracing(settings, table["pytorch"]) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -60,6 +62,8 @@ def create_app(
         await trial.close()
         service.stop()
         engines.close()
+        if tracing:
+            tracing.close()
 
     app = FastAPI(title="clip-bakeoff: PyTorch backend", version=version("clip-bakeoff"), lifespan=lifespan)
     app.state.context = Context(
@@ -76,7 +80,7 @@ def create_app(
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
-    app.add_middleware(Observed, metrics=metrics)
+    app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router):
         app.include_router(router)
     return app

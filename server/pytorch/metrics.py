@@ -5,7 +5,7 @@ the parent process sets it for its children.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -61,9 +61,9 @@ class Metrics:
         """Add metrics that are read when they are asked for, and are the same whichever process is asked."""
         self._shared.append(collector)
 
-    def observe_stages(self, model: str, seconds: Sequence[float]) -> None:
+    def observe_stages(self, model: str, seconds: Mapping[str, float]) -> None:
         """Record how long each of `STAGES` of one request took."""
-        for stage, took in zip(STAGES, seconds, strict=True):
+        for stage, took in seconds.items():
             self.stages.labels(model, stage).observe(took)
 
     def render(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What happens to every request besides its work: it gets an id, its errors are counted, its end is logged."""
+"""What happens to every request besides its work: it gets an id and a span, its errors are counted, its end is logged."""
 
 import logging
 import re
@@ -8,6 +8,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.pytorch.metrics import Metrics
+from server.pytorch.tracing import Tracing
 
 HEADER = "x-request-id"
 ALLOWED = re.compile(r"[\x21-\x7e]{1,128}")
@@ -54,9 +55,10 @@ def give_reason(scope: Scope, reason: str) -> None:
 class Observed:
     """ASGI middleware; the outermost, so that what others refuse is seen too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -72,10 +74,17 @@ class Observed:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (HEADER.encode(), request_id(scope).encode())]
+                state["status"] = message["status"]
                 self._note(scope, message["status"], time.perf_counter() - start)
             await send(message)
 
-        await self._app(scope, receive, noted)
+        if self._tracing is None:
+            await self._app(scope, receive, noted)
+            return
+        with self._tracing.span(scope) as span:
+            await self._app(scope, receive, noted)
+            span.set_attribute("bakeoff.request_id", request_id(scope))
+            span.set_attribute("http.response.status_code", state["status"])
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         reason = None

@@ -64,6 +64,7 @@ class QuickBenchmark:
             self._lock.release()
             raise
         self._waiting = asyncio.create_task(self._wait(process))
+        await asyncio.sleep(0)  # it has begun then, so that it also ends in order
 
     async def close(self) -> None:
         """Stop one that this worker has started."""
@@ -75,11 +76,21 @@ class QuickBenchmark:
         """Return `running`, `started` (Unix seconds), `line` (the last that it printed) and, at its end, `status`."""
         try:
             state: dict[str, Any] = json.loads(self._state.read_text(encoding="utf-8"))
-            if state["running"] and not psutil.pid_exists(state["pid"]):
-                state.update(running=False, status=1)  # it was ended with the server
+            if state["running"] and not psutil.pid_exists(state["pid"]) and self._abandoned():
+                state.update(running=False, status=1)
             return {**state, "line": self._last_line()}
         except (OSError, ValueError, KeyError):
             return {"running": False, "started": None, "line": None, "status": None}
+
+    def _abandoned(self) -> bool:
+        """Tell whether nobody waits for it any more: its worker ended before it could say so."""
+        lock = FileLock(self._lock.lock_file)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        lock.release()
+        return True
 
     def _last_line(self) -> str | None:
         with self._output.open("rb") as output:

@@ -8,6 +8,9 @@ from server.settings import BackendName, Settings
 EXIT_SHARE = 0.5
 """Part of STOP_TIMEOUT that Triton waits for open connections; unloading its models takes the rest."""
 
+TRACES_PATH = "/v1/traces"
+"""Where a collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
+
 STUB_START_TIMEOUT_S = 120
 """A Python model's process imports for a while on a slow or busy machine; Triton's own limit is 30 s."""
 
@@ -44,7 +47,22 @@ def arguments(backend: Backend, settings: Settings, *, repository: Path, backend
         f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
         f"--log-info={'true' if settings.log_level in ('debug', 'info') else 'false'}",
+        # Off by default, and the only percentiles that a Triton tells; the gate and the dashboard show them.
         "--metrics-config=summary_latencies=true",
         "--metrics-config=summary_quantiles=0.5:0.02,0.9:0.01,0.99:0.001",
+        *_tracing(backend, settings),
         *MODEL_CONTROL[backend.name],
+    ]
+
+
+def _tracing(backend: Backend, settings: Settings) -> list[str]:
+    """Return what has Triton send its own spans; it takes over the trace that a request's `traceparent` names."""
+    if not settings.otlp_endpoint:
+        return []
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=level=TIMESTAMPS",
+        f"--trace-config=rate={settings.trace_rate}",
+        f"--trace-config=opentelemetry,url={settings.otlp_endpoint}{TRACES_PATH}",
+        f"--trace-config=opentelemetry,resource=service.name={backend.service}",
     ]

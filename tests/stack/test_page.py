@@ -15,6 +15,7 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from server.hardware import gpus
+from tests.doubles.collector import Collector, collector
 from tests.stack.stack import ROOT, RunningStack, command_line, same_model, start
 
 pytestmark = pytest.mark.skipif(bool(gpus()), reason="with a GPU the real TensorRT runs, and this double must not")
@@ -28,7 +29,15 @@ FORGIVEN = ("ERR_", "503", "404")
 
 
 @pytest.fixture(scope="module")
-def starting(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def traces() -> Iterator[Collector]:
+    with collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def starting(
+    stack: RunningStack, traces: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
     running = start(
         same_model(stack, tmp_path_factory.mktemp("page")),
         SHIFT,
@@ -37,6 +46,7 @@ def starting(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> I
         PROBE_INTERVAL_S="0.5",
         LOG_FORMAT="json",
         LOG_LEVEL="debug",
+        OTLP_ENDPOINT=traces.url,
     )
     try:
         yield running
@@ -134,6 +144,19 @@ def test_a_request_id_is_in_the_answer_and_the_log(three: RunningStack) -> None:
     while '"request_id": "seen-again"' not in three.log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_one_trace_goes_through_all_three(three: RunningStack, traces: Collector, photo: bytes) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "X-Request-Id": "traced"}
+    httpx.post(f"{three.url()}/try", content=photo, headers=headers, timeout=60).raise_for_status()
+    deadline = time.monotonic() + 30
+    while {span.service for span in traces.of(trace)} != {f"clip-bakeoff-{name}" for name in NAMES}:
+        assert time.monotonic() < deadline, {span.service for span in traces.spans}
+        time.sleep(0.2)
+    ids = {key for span in traces.of(trace) for key, value in span.attributes.items() if value == "traced"}
+    assert "bakeoff.request_id" in ids
+    assert ids - {"bakeoff.request_id"}, "Triton's spans carry the protocol's id"
 
 
 def test_the_console_says_the_same(page: Page, three: RunningStack) -> None:

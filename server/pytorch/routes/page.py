@@ -12,10 +12,9 @@ from server.pytorch.context import Context, context, ready_document
 from server.pytorch.errors import NotReady, answer
 from server.pytorch.observed import request_id
 from server.pytorch.quick_benchmark import AlreadyRunning, last_report
+from server.pytorch.tracing import onward
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-FORWARDED = ("traceparent", "tracestate")
-"""Headers of a trial's request that its requests to the backends carry on (W3C Trace Context)."""
 
 router = APIRouter(tags=["status page"])
 ContextDependency = Annotated[Context, Depends(context)]
@@ -71,8 +70,7 @@ async def try_photo(request: Request, parts: ContextDependency) -> dict[str, Any
     ready = [name for name in parts.backends if states.get(name, {}).get("state") == "ready"]
     if not ready:
         raise NotReady("no backend is ready; ask GET /ready when to come back")
-    forwarded = {name: request.headers[name] for name in FORWARDED if name in request.headers}
-    found = await parts.trial.embed(await request.body(), ready, forwarded, request_id(request.scope))
+    found = await parts.trial.embed(await request.body(), ready, onward(request.headers), request_id(request.scope))
     return {"backends": found}
 
 

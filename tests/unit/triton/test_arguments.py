@@ -39,3 +39,18 @@ def test_two_stacks_do_not_share_shared_memory() -> None:
         if backend.repository
     }
     assert len(prefixes) == 3
+
+
+def test_traces_are_sent_only_where_somebody_wants_them() -> None:
+    def words(settings: Settings) -> list[str]:
+        backend = backends(settings)["onnx"]
+        return [
+            word for word in arguments(backend, settings, repository=Path("r"), backends=Path("b")) if "trace" in word
+        ]
+
+    assert words(Settings()) == []
+    wanted = words(Settings(otlp_endpoint="http://collector:4318", trace_rate=7))
+    assert "--trace-config=mode=opentelemetry" in wanted
+    assert "--trace-config=rate=7" in wanted
+    assert "--trace-config=opentelemetry,url=http://collector:4318/v1/traces" in wanted
+    assert "--trace-config=opentelemetry,resource=service.name=clip-bakeoff-onnx" in wanted
