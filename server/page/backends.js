@@ -118,6 +118,6 @@ function detail(backend) {
 function parity(found) {
   if (!found) return "not verified yet";
   const worst = Object.values(found).reduce((a, b) => (a.error / a.error_bound > b.error / b.error_bound ? a : b));
-  return `${number(worst.error)} (at most ${worst.error_bound})`;
+  return `${number(worst.error)} of ${worst.error_bound}`;
 }
 

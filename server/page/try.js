@@ -105,8 +105,7 @@ function show(photo) {
     else cells.push(...figures(found, longest));
     return make("tr", {}, ...cells);
   });
-  const table = make("table", {},
-    make("caption", {}, `${photo.name}: milliseconds of one request, from port 8002 to the answer`),
+  const table = make("table", { "aria-label": `${photo.name} by backend` },
     make("thead", {}, make("tr", {}, ...heads.map((head, index) => {
       const cell = make("th", { scope: "col", className: index === 1 || (index > 2 && index < 7) ? "n" : "" });
       const stage = Object.keys(STAGES)[index - 3];
@@ -117,7 +116,10 @@ function show(photo) {
     make("tbody", {}, ...rows));
   const image = make("img", { src: photo.url, alt: photo.name });
   return make("div", { className: "photo" }, make("div", {}, image),
-    make("div", {}, make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${photo.name} by backend` }, table), agreement(good)));
+    make("div", {},
+      make("p", { className: "caption" }, `${photo.name}: milliseconds of one request, from port 8002 to the answer`),
+      make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${photo.name}: times` }, table),
+      agreement(good)));
 }
 
 function figures(found, longest) {
@@ -144,9 +146,10 @@ function agreement(good) {
     error: Math.max(...a.embedding.map((value, at) => Math.abs(value - b.embedding[at]))),
   })));
   if (!pairs.length) return make("p", { className: "message" }, "Only one backend answered, so there is nothing to compare.");
-  const agree = pairs.every((pair) => pair.cosine >= ALIKE);
-  const each = pairs.map((pair) => `${pair.names}: cosine ${pair.cosine.toFixed(6)}, largest difference ${number(pair.error)}`);
-  return make("p", { className: agree ? "message" : "message bad" }, `The backends ${agree ? "agree" : "disagree"}: ${each.join("; ")}.`);
+  const worst = pairs.reduce((a, b) => (a.error > b.error ? a : b));
+  const cosine = Math.min(...pairs.map((pair) => pair.cosine));
+  const words = `cosine ${pairs.length > 1 ? "at least " : ""}${cosine.toFixed(6)}, largest difference of a number ${number(worst.error)} (${worst.names})`;
+  return make("p", { className: cosine >= ALIKE ? "message" : "message bad" }, `The backends ${cosine >= ALIKE ? "agree" : "disagree"}: ${words}.`);
 }
 
 function compare(first, second) {
