@@ -33,7 +33,7 @@ class Column {
     this.waiting = "";
     this.kind = "";
     this.charts = {
-      throughput: new Chart("Throughput", [{ column: "images_per_s" }], (now) => `${number(now)} images/s`, "images/s"),
+      throughput: new Chart("Throughput", [{ column: "images_per_s" }], (now) => (now === null ? "–" : `${number(now)} images/s`), "images/s"),
       latency: new Chart("Latency, 1 min", [{ column: "p50_ms" }, { column: "p99_ms" }],
         (p50, p99) => (p50 === null ? "no requests" : `p50 ${number(p50)} · p99 ${number(p99)} ms`), "ms"),
       queue: new Chart("Queue, mean wait", [{ column: "queue_ms" }], (now) => `${now === null ? "–" : `${number(now)} ms`}${this.waiting}`, "ms"),
@@ -74,7 +74,7 @@ class Column {
     const own = history.backends[this.name];
     const notes = history.notes?.[this.name] ?? {};
     const waiting = own?.waiting?.at(-1);
-    this.waiting = waiting ? ` · ${number(waiting)} ${notes.waiting} in it` : "";
+    this.waiting = waiting ? ` · ${Math.round(waiting)} ${waiting === 1 ? notes.waiting.slice(0, -1) : notes.waiting} in it` : "";
     for (const [key, chart] of Object.entries(this.charts)) chart.draw(history.at, own, tops[key], span, gap);
     this.charts.gpu_memory.element.hidden = !own?.gpu_memory?.some((value) => value !== null);
   }
