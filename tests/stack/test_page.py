@@ -200,7 +200,7 @@ def ask(prometheus: str, expression: str) -> dict[str, float]:
     """Return a query's values by the label `job`, or by `backend` where there is one."""
     try:
         answer: dict[str, Any] = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
-    except httpx.HTTPError:
+    except (httpx.HTTPError, ValueError):  # it has just started
         return {}
     found = answer.get("data", {}).get("result", ())
     return {one["metric"].get("backend") or one["metric"].get("job", ""): float(one["value"][1]) for one in found}
@@ -234,6 +234,7 @@ def test_prometheus_scrapes_all_three(prometheus: str, three: RunningStack, phot
     assert ask(prometheus, "bakeoff_ready") == {"pytorch": 1.0}
 
 
+@pytest.mark.timeout(600)
 def test_the_benchmark_runs_at_the_push_of_the_button(page: Page, three: RunningStack) -> None:
     button = page.get_by_role("button", name="Run it")
     button.click()
@@ -242,7 +243,9 @@ def test_the_benchmark_runs_at_the_push_of_the_button(page: Page, three: Running
     second = httpx.post(f"{three.url()}/benchmark")
     assert second.status_code == 409
     assert "running already" in second.json()["error"]
-    expect(page.locator("#benchmark-message")).to_contain_text("Done:", timeout=240_000)
+    expect(page.locator("#benchmark-message")).to_contain_text(
+        "Done:", timeout=500_000
+    )  # about a minute where nobody else works
     expect(button).to_be_enabled()
     report = httpx.get(f"{three.url()}/report")
     assert report.status_code == 200
