@@ -21,7 +21,7 @@ START_GRACE_S = 3.0
 """How long after its start the stack may have left no trace of itself yet."""
 
 GIB = 2**30
-HEADINGS = ("backend", "state", "elapsed", "images/s", "p50 / p99 ms", "queue ms", "parity error", "url")
+HEADINGS = ("backend", "state", "elapsed", "images/s", "p50 / p99 ms", "queue ms", "error", "address")
 NUMBERS = ("elapsed", "images/s", "p50 / p99 ms", "queue ms")
 STYLES = {"ready": "green", "skipped": "dim", "failed": "red"}
 
@@ -84,7 +84,7 @@ def _history(settings: Settings) -> History:
 
 
 def _render(document: Document, history: History) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # fits 80 columns
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left", overflow="fold")
     for name, backend in document["backends"].items():
@@ -93,10 +93,17 @@ def _render(document: Document, history: History) -> RenderableType:
             table.add_row(name, state)
         elif backend["state"] == "ready":
             elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
-            table.add_row(name, state, elapsed, *_figures(history, name), _parity(backend["parity"]), backend["url"])
+            table.add_row(
+                name,
+                state,
+                elapsed,
+                *_figures(history, name),
+                _parity(backend["parity"]),
+                backend["url"].removeprefix("http://"),
+            )
         else:
             elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
-            table.add_row(name, state, elapsed, "", "", "", "", backend["url"])
+            table.add_row(name, state, elapsed, "", "", "", "", backend["url"].removeprefix("http://"))
     lines: list[RenderableType] = [table] if document["backends"] else []
     for name, backend in document["backends"].items():
         if backend["state"] not in ("ready", "skipped", "failed"):
@@ -141,7 +148,7 @@ def _parity(parity: dict[str, dict[str, float]] | None) -> str:
     if not parity:
         return "-"
     worst = max(parity.values(), key=lambda agreement: agreement["error"] / agreement["error_bound"])
-    return f"{worst['error']:.2g} of {worst['error_bound']:g}"
+    return f"{worst['error']:.1g}"
 
 
 def _model(model: dict[str, Any]) -> str:
