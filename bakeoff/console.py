@@ -18,7 +18,7 @@ def read_settings() -> Settings:
         settings = load_settings()
     except SettingsError as error:
         stop(f"bakeoff: failed: invalid settings\n{error}")
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     return settings
 
 

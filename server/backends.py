@@ -28,6 +28,11 @@ class Backend:
     repository: str | None
 
     @property
+    def service(self) -> str:
+        """Name in traces (OpenTelemetry's `service.name`)."""
+        return f"clip-bakeoff-{self.name}"
+
+    @property
     def url(self) -> str:
         """Base URL of its HTTP port, as seen from this machine."""
         return f"http://{self.host}:{self.http_port}"
@@ -74,6 +79,16 @@ def backends(settings: Settings) -> dict[BackendName, Backend]:
         ),
     )
     return {backend.name: backend for backend in table if backend.name in settings.backends}
+
+
+def protects_metrics(settings: Settings) -> bool:
+    """Tell whether the Tritons' metrics, which ask for no key, are for this machine only."""
+    return bool(settings.keys) and settings.protect_metrics
+
+
+def metrics_host(backend: Backend, settings: Settings) -> str:
+    """Return the address at which a client on this machine finds a backend's metrics."""
+    return "127.0.0.1" if backend.repository and protects_metrics(settings) else backend.host
 
 
 def pytorch_url(settings: Settings) -> str:

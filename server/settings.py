@@ -165,6 +165,16 @@ class Settings(BaseSettings):
     )
     stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines for people, or one JSON object a line, Triton's lines as its `message`"
+    )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^\s,]+[^/\s,])?$",
+        description="base URL of an OpenTelemetry collector (OTLP over HTTP, such as `http://collector:4318`) that all "
+        "backends send traces to. Empty: none",
+    )
+    trace_rate: int = Field(1, ge=1, description="one request in so many is traced")
 
     @field_validator("backends", "required_backends", mode="before")
     @classmethod

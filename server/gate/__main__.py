@@ -12,8 +12,10 @@ from server.gate.client import BackendClient
 from server.gate.drain import SHARE, drain
 from server.gate.driver import Driver, Preparation
 from server.gate.engine import EnginePreparation
+from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
 from server.home import state_file
+from server.live.history import Recorder, history_file
 from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.model.info import model_info
@@ -32,7 +34,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         hardware = resolve(settings)
         model = repair_model(settings, lambda model: [model.reference])
         information = model_info(settings, hardware)
@@ -50,6 +52,9 @@ def main() -> None:
         driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))
         threads.append(threading.Thread(target=driver.run, name=backend.name, daemon=True))
         threads[-1].start()
+    recorder = Recorder(history_file(settings.bakeoff_home), tuple(table), facts(settings, hardware))
+    sampler = Sampler(list(table.values()), settings, recorder, stopping)
+    threading.Thread(target=sampler.run, name="sampler", daemon=True).start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
     board.publish(closing=True)

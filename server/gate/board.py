@@ -14,6 +14,9 @@ from server.settings import BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
 
+ESTIMABLE = 0.05
+"""Progress from which on the time left is told; what little was done before says nothing of the rest."""
+
 log = logging.getLogger("bakeoff.readiness")
 
 
@@ -44,8 +47,16 @@ class BackendStatus:
     entered: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds that the current state will still take if it goes on as fast as so far; None when nobody can tell."""
+        if self.ended is not None or self.progress < ESTIMABLE:
+            return None
+        return (time.monotonic() - self.entered) * (1 - self.progress) / self.progress
+
     def as_dict(self) -> dict[str, Any]:
         """Return the backend's part of the document."""
+        remaining = self.remaining_s
         return {
             "state": self.state,
             "reason": self.reason,
@@ -53,6 +64,8 @@ class BackendStatus:
             "phase": self.phase,
             "required": self.required,
             "elapsed_s": round((self.ended or time.monotonic()) - self.started, 1),
+            "state_s": round(time.monotonic() - self.entered, 1),
+            "remaining_s": None if remaining is None else round(remaining, 1),
             "timings_s": self.timings_s,
             "parity": self.parity,
             "title": self.backend.title,

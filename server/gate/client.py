@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from geventhttpclient.response import HTTPParseError
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
@@ -15,6 +16,9 @@ from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXE
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 120.0
 """The largest batch on a slow CPU takes many seconds."""
+
+FAILURES = (OSError, InferenceServerException, HTTPParseError)
+"""What `tritonclient` raises; the last is its HTTP library's, for a connection that is closed within an answer."""
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -78,7 +82,7 @@ class BackendClient:
         """
         try:
             self._client.unload_model(model, headers={ADMIN_HEADER: admin_secret()})
-        except (OSError, InferenceServerException) as error:
+        except FAILURES as error:
             raise BackendError(f"{model} cannot be unloaded: {error}") from error
 
     def serving(self, model: str) -> bool:
@@ -89,7 +93,7 @@ class BackendClient:
         """
         try:
             index = self._client.get_model_repository_index(headers={ADMIN_HEADER: admin_secret()})
-        except (OSError, InferenceServerException) as error:
+        except FAILURES as error:
             raise BackendError(f"no model index: {error}") from error
         return any(one["name"] == model and one.get("state") in ("READY", "UNLOADING") for one in index)
 
@@ -102,7 +106,7 @@ class BackendClient:
         try:
             statistics = self._client.get_inference_statistics(PIXEL_MODEL, headers=self._headers)
             return int(statistics["model_stats"][0].get("execution_count", 0))
-        except (OSError, InferenceServerException, LookupError) as error:
+        except (*FAILURES, LookupError) as error:
             raise BackendError(f"no statistics: {error}") from error
 
     def load(self, model: str) -> None:
@@ -113,7 +117,7 @@ class BackendClient:
         """
         try:
             self._client.load_model(model, headers={ADMIN_HEADER: admin_secret()})
-        except (OSError, InferenceServerException) as error:
+        except FAILURES as error:
             raise BackendError(f"{model} cannot be loaded: {error}") from error
 
     def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
@@ -141,7 +145,7 @@ class BackendClient:
                 [tensor],
                 headers=dict(self._headers),  # to which tritonclient adds
             ).as_numpy(EMBEDDING)
-        except (OSError, InferenceServerException) as error:
+        except FAILURES as error:
             refused = isinstance(error, InferenceServerException) and str(error.status()) in ("503", "504")
             raise (Busy if refused else BackendError)(f"{model}, batch of {len(values)}: {error}") from error
         if embeddings is None:
@@ -154,5 +158,5 @@ class BackendClient:
             return bool(question())
         except TimeoutError:
             raise
-        except (OSError, InferenceServerException):
+        except FAILURES:
             return False

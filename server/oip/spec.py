@@ -7,6 +7,9 @@ from server.oip.model import ModelSpec, TensorSpec
 
 PIXEL_MODEL = "openclip_vit_b32"
 ENCODED_MODEL = "openclip_vit_b32_encoded"
+PREPROCESS_MODEL = "openclip_preprocess"
+"""Decodes for a Triton; there the model of encoded files is an ensemble of it and the pixel model."""
+
 IMAGE = "image"
 ENCODED_IMAGE = "encoded_image"
 EMBEDDING = "embedding"

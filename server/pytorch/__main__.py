@@ -16,7 +16,7 @@ def main() -> None:
     """Run until SIGTERM; the exit status is 1 when a process ended that should not have."""
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         back_off(settings, "pytorch")
         hardware = resolve(settings)
         repair_model(settings, lambda model: [model.weights])

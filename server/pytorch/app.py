@@ -7,7 +7,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from server.backends import backends
 from server.hardware import Hardware
+from server.keys import bearer
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
@@ -17,8 +19,14 @@ from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
 from server.pytorch.metrics import Metrics
-from server.pytorch.routes import oip, operations, rest
+from server.pytorch.observed import Observed
+from server.pytorch.quick_benchmark import QuickBenchmark
+from server.pytorch.routes import oip, operations, page, rest
 from server.pytorch.service import EmbeddingService
+from server.pytorch.stack_metrics import StackMetrics
+from server.pytorch.tracing import Tracing
+from server.pytorch.trial import Trial
+from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
 
 MIB = 2**20
@@ -34,6 +42,8 @@ def create_app(
     """
     metrics = Metrics()
     metrics.gauge("bakeoff_outstanding_images", "Images that wait or are computed", lambda: engines.outstanding)
+    metrics.share(TritonMetrics(statistics))
+    metrics.share(StackMetrics(settings))
     service = EmbeddingService(
         engines,
         max_pixels=int(settings.max_megapixels * 1e6),
@@ -42,12 +52,21 @@ def create_app(
         metrics=metrics,
     )
 
+    table = backends(settings)
+    trial = Trial(table, headers=bearer(settings.keys))
+    benchmark = QuickBenchmark(settings)
+    tracing = Tracing(settings, table["pytorch"]) if settings.otlp_endpoint else None
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         engines.start()
         yield
+        await benchmark.close()
+        await trial.close()
         service.stop()
         engines.close()
+        if tracing:
+            tracing.close()
 
     app = FastAPI(title="clip-bakeoff: PyTorch backend", version=version("clip-bakeoff"), lifespan=lifespan)
     app.state.context = Context(
@@ -58,12 +77,16 @@ def create_app(
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
         described=model_info(settings, hardware),
+        backends=table,
+        trial=trial,
+        benchmark=benchmark,
     )
     errors.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
     if settings.keys:
-        open_paths = LIVENESS if settings.protect_metrics else (*LIVENESS, "/metrics")
+        open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))
         app.add_middleware(Access, keys=settings.keys, open_paths=open_paths)
+    app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     if settings.cors_origins:  # outermost: a browser's preflight carries no key
         app.add_middleware(
             CORSMiddleware,
@@ -72,6 +95,6 @@ def create_app(
             allow_headers=("Authorization", "Content-Type", "Inference-Header-Content-Length"),
             expose_headers=("Inference-Header-Content-Length", "Retry-After"),
         )
-    for router in (oip.infer_router, rest.router, oip.router, operations.router):
+    for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router):
         app.include_router(router)
     return app

@@ -5,12 +5,17 @@ from typing import Any, cast
 
 from fastapi import Request
 
+from server.backends import Backend
+from server.gate.document import Document, read_document
 from server.hardware import Hardware
+from server.home import state_file
 from server.oip.model import ModelSpec
 from server.pytorch.engines import Engines
 from server.pytorch.metrics import Metrics
+from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
-from server.settings import Settings
+from server.pytorch.trial import Trial
+from server.settings import BackendName, Settings
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Context:
     Attributes:
         described: what the settings say of the model.
         specs: the served models by name, for the Open Inference Protocol.
+        backends: all that are enabled, this one too.
     """
 
     settings: Settings
@@ -29,6 +35,9 @@ class Context:
     metrics: Metrics
     specs: dict[str, ModelSpec]
     described: dict[str, Any]
+    backends: dict[BackendName, Backend]
+    trial: Trial
+    benchmark: QuickBenchmark
 
     @property
     def loaded(self) -> bool:
@@ -50,3 +59,11 @@ async def context(request: Request) -> Context:
     Like all dependencies here it is a coroutine: FastAPI would give a plain function to a thread, which costs more.
     """
     return cast("Context", request.app.state.context)
+
+
+def ready_document(parts: Context) -> Document:
+    """Return the readiness document of the whole container, not ready while this server is not."""
+    document = read_document(state_file(parts.settings.bakeoff_home))
+    if document["ready"] and "pytorch" in parts.settings.backends and not parts.loaded:
+        return {**document, "ready": False, "note": "the PyTorch server is starting again"}
+    return document

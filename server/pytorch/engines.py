@@ -29,6 +29,8 @@ from server.pytorch.ipc.messages import (
 class QueueFull(NotReady):
     """As many images wait as may wait."""
 
+    reason = "queue_full"
+
 
 class EngineFailed(RuntimeError):
     """An engine could not embed the images; its log says why."""

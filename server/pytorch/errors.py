@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from server.images import ImageError
 from server.oip.errors import InferenceError
 from server.pytorch.ipc.arena import ArenaFull
+from server.pytorch.observed import give_reason
 from server.pytorch.waiting import ClientGone, DeadlineExceeded
 
 RETRY_AFTER_S = "2"
@@ -23,6 +24,9 @@ log = logging.getLogger("bakeoff.pytorch")
 
 class NotReady(RuntimeError):
     """The server cannot take the request now; the client may try again."""
+
+    reason = "not_ready"
+    """Under which it is counted."""
 
 
 class BadRequest(ValueError):
@@ -38,17 +42,23 @@ def answer(status: int, message: str) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Give `app` an answer for everything that its routes may raise; no traceback reaches a client."""
 
-    async def image(_: Request, error: Exception) -> JSONResponse:
+    async def image(request: Request, error: Exception) -> JSONResponse:
+        give_reason(request.scope, "image")
+        return answer(400, str(error))
+
+    async def bad_request(_: Request, error: Exception) -> JSONResponse:
         return answer(400, str(error))
 
     async def inference(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, InferenceError)
         return answer(error.status, str(error))
 
-    async def not_ready(_: Request, error: Exception) -> JSONResponse:
+    async def not_ready(request: Request, error: Exception) -> JSONResponse:
+        give_reason(request.scope, error.reason if isinstance(error, NotReady) else "not_ready")
         return answer(503, str(error))
 
-    async def arena_full(_: Request, __: Exception) -> JSONResponse:
+    async def arena_full(request: Request, __: Exception) -> JSONResponse:
+        give_reason(request.scope, "queue_full")
         return answer(503, "too many large requests are waiting already; try again")
 
     async def too_late(_: Request, error: Exception) -> JSONResponse:
@@ -72,7 +82,7 @@ def install(app: FastAPI) -> None:
         return answer(500, "internal error; the server's log has the details")
 
     app.add_exception_handler(ImageError, image)
-    app.add_exception_handler(BadRequest, image)
+    app.add_exception_handler(BadRequest, bad_request)
     app.add_exception_handler(InferenceError, inference)
     app.add_exception_handler(NotReady, not_ready)
     app.add_exception_handler(ArenaFull, arena_full)

@@ -17,7 +17,8 @@ from server.oip.statistics import ModelStatistics
 from server.pytorch.engines import Embedded, Engines, File
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Blocks
-from server.pytorch.metrics import Metrics
+from server.pytorch.metrics import STAGES, Metrics
+from server.pytorch.tracing import note_stages
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -115,6 +116,10 @@ class EmbeddingService:
         self._metrics.requests.labels(model, "success").inc()
         self._metrics.images.labels(model).inc(images)
         self._metrics.duration.labels(model).observe(total_ns / 1e9)
+        stages = (done.queue_ns, done.input_ns, done.infer_ns, done.output_ns)
+        seconds = {stage: ns / 1e9 for stage, ns in zip(STAGES, stages, strict=True)}
+        self._metrics.observe_stages(model, seconds)
+        note_stages(seconds)
         return done
 
     async def _embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embedded:

@@ -29,7 +29,7 @@ def main() -> None:
     try:
         settings = load_settings()
         hardware = resolve(settings)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
         engines = Engines(own.channels, Arena(own.arenas[0]), counters, own.row, settings.max_queue_images)
         app = create_app(settings, hardware, engines, counters.statistics(own.row))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from server.files import write_atomic
 from server.settings import Settings
-from server.tensorrt.cache import Engine, EngineCache
+from server.tensorrt.cache import MANIFEST, Engine, EngineCache, Manifest
 
 
 def file(settings: Settings) -> Path:
@@ -24,3 +24,12 @@ def get(settings: Settings) -> Engine | None:
     except FileNotFoundError:
         return None
     return EngineCache(settings.home.engines).find(key)
+
+
+def manifest(settings: Settings) -> Manifest | None:
+    """Return what is known of the engine that is served, which is not looked at; None before there is one."""
+    try:
+        key = file(settings).read_text(encoding="utf-8")
+        return Manifest.model_validate_json((EngineCache(settings.home.engines).folder(key) / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -28,7 +28,7 @@ def main(name: str) -> None:
     """Replace this process by the tritonserver of the backend `name`; exit 0 where this machine cannot run it."""
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         backend = {one.name: one for one in backends(settings).values()}.get(name)  # type: ignore[call-overload]
         if backend is None:
             sys.exit(f"{name} is not an enabled backend")

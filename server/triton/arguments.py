@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from server.backends import Backend
+from server.backends import Backend, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME
 from server.settings import BackendName, Settings
 
 EXIT_SHARE = 0.15
 """Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""
+
+TRACES_PATH = "/v1/traces"
+"""Where a collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
 
 STUB_START_TIMEOUT_S = 120
 """A Python model's process imports for a while on a slow or busy machine; Triton's own limit is 30 s."""
@@ -54,6 +57,10 @@ def arguments(backend: Backend, settings: Settings, *, repository: Path, backend
         f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
         f"--log-info={'true' if settings.log_level in ('debug', 'info') else 'false'}",
+        # Off by default, and the only percentiles that a Triton tells; the gate and the dashboard show them.
+        "--metrics-config=summary_latencies=true",
+        "--metrics-config=summary_quantiles=0.5:0.02,0.9:0.01,0.99:0.001",
+        *_tracing(backend, settings),
         *MODEL_CONTROL[backend.name],
     ]
 
@@ -72,4 +79,17 @@ def restrictions(settings: Settings, admin: str) -> list[str]:
 
 
 def _metrics_address(settings: Settings) -> str:
-    return "127.0.0.1" if settings.keys and settings.protect_metrics else settings.host
+    return "127.0.0.1" if protects_metrics(settings) else settings.host
+
+
+def _tracing(backend: Backend, settings: Settings) -> list[str]:
+    """Return what has Triton send its own spans; it takes over the trace that a request's `traceparent` names."""
+    if not settings.otlp_endpoint:
+        return []
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=level=TIMESTAMPS",
+        f"--trace-config=rate={settings.trace_rate}",
+        f"--trace-config=opentelemetry,url={settings.otlp_endpoint}{TRACES_PATH}",
+        f"--trace-config=opentelemetry,resource=service.name={backend.service}",
+    ]

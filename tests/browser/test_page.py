@@ -1,11 +1,10 @@
 """The page in a real browser: nothing is asked of the network, nothing is cut off, in both themes, on a phone and on a screen."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bench.reference import first_team
 from bench.report.comparison import compare
@@ -14,19 +13,8 @@ from bench.report.page import render
 from bench.report.reference import with_reference
 from tests.unit.bench.report.synthetic import synthetic_result
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = {"phone": 390, "screen": 1280}
 PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module", params=["run", "comparison"])

@@ -51,6 +51,13 @@ def tls_proxy(**options: Any) -> Iterator[RunningServer]:
 
 
 @contextmanager
+def recorded_stack(**options: Any) -> Iterator[RunningServer]:
+    """Run `tests.doubles.recorded_stack` with its options."""
+    with _running("tests.doubles.recorded_stack", options) as server:
+        yield server
+
+
+@contextmanager
 def _running(module: str, options: dict[str, Any]) -> Iterator[RunningServer]:
     words = [sys.executable, "-m", module]
     for name, value in options.items():

@@ -29,7 +29,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         serve(own, settings)
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))

@@ -14,6 +14,7 @@ from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE
 from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
 from server.pytorch.ipc.arena import Blocks
+from server.pytorch.observed import offer_id
 from server.pytorch.service import Pixels
 from server.pytorch.waiting import answer_in_time
 
@@ -117,6 +118,7 @@ async def infer(request: Request) -> Response:
     with parts.service.memory() as memory:
         body = await read_body(request, memory, parts.service.largest_block)
         parsed = await _parsed(body, request.headers.get("inference-header-content-length"), spec)
+        offer_id(request.scope, parsed.id)
         work = _response(parsed, spec, parts, memory)
         return await answer_in_time(request, work, parts.settings.request_timeout_s)
 

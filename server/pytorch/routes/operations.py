@@ -7,10 +7,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server.gate.document import read_document
 from server.hardware import gpus
-from server.home import state_file
-from server.pytorch.context import Context, context
+from server.pytorch.context import Context, context, ready_document
 
 router = APIRouter(tags=["operations"])
 
@@ -27,9 +25,7 @@ async def health() -> dict[str, str]:
 @router.get("/ready")
 async def ready(parts: ContextDependency) -> JSONResponse:
     """Readiness of the whole container: 200 when every enabled backend is ready or skipped for a stated reason, else 503."""
-    document = read_document(state_file(parts.settings.bakeoff_home))
-    if document["ready"] and "pytorch" in parts.settings.backends and not parts.loaded:
-        document = {**document, "ready": False, "note": "the PyTorch server is starting again"}
+    document = ready_document(parts)
     return JSONResponse(document, 200 if document["ready"] else 503)
 
 

@@ -56,11 +56,26 @@ def test_liveness_is_for_everybody(guarded: RunningStack, path: str) -> None:
     assert httpx.get(f"{guarded.url()}{path}").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/guide/readiness.md"])
+def test_the_page_without_its_figures_is_for_everybody(guarded: RunningStack, path: str) -> None:
+    assert httpx.get(f"{guarded.url()}{path}").status_code == 200
+
+
+def test_the_page_reaches_every_backend_with_the_key(guarded: RunningStack, reference: Reference) -> None:
+    answer = httpx.post(f"{guarded.url()}/try", content=reference.files[0], headers=guarded.headers, timeout=60)
+    found = answer.json()["backends"]
+    assert set(found) == {"pytorch", "onnx"}
+    for each in found.values():
+        np.testing.assert_allclose(each["embedding"], reference.embeddings[0], atol=ROW_TOLERANCE)
+    history = httpx.get(f"{guarded.url()}/live", headers=guarded.headers).json()["history"]
+    assert all(any(look is not None for look in looks["waiting"]) for looks in history["backends"].values()), history
+
+
 @pytest.mark.parametrize("headers", STRANGERS, ids=str)
 def test_everything_else_on_8002_asks_for_a_key(guarded: RunningStack, headers: dict[str, str]) -> None:
     document = httpx.get(f"{guarded.url()}/openapi.json", headers=guarded.headers).json()
     paths = [path.format(model=PIXELS, version=1) for path in document["paths"]]
-    paths += ["/docs", "/openapi.json", "/metrics", "/", "/nothing", f"/v2/models/{PIXELS}/infer"]
+    paths += ["/docs", "/openapi.json", "/metrics", "/page/nothing.js", "/nothing", f"/v2/models/{PIXELS}/infer"]
     for path in set(paths) - {"/health", "/healthz", "/v2/health/live"}:
         for method in ("GET", "POST"):
             answer = ask(guarded, "pytorch", method, path, headers)

@@ -147,30 +147,3 @@ def test_every_file_that_is_mounted_exists(compose: dict[str, Any]) -> None:
     folders = [volume.split(":")[0] for each in compose["services"].values() for volume in each["volumes"]]
     assert [folder for folder in folders if folder.startswith("./") and not (ROOT / folder).exists()] == []
     assert {folder for folder in folders if not folder.startswith("./")} == set(compose["volumes"])
-
-
-def test_prometheus_scrapes_every_backend() -> None:
-    document = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))
-    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in document["scrape_configs"]}
-    fields = Settings.model_fields
-    assert targets == {
-        "pytorch": [f"bakeoff:{fields['pytorch_http_port'].default}"],
-        "onnx": [f"bakeoff:{fields['onnx_metrics_port'].default}"],
-        "tensorrt": [f"bakeoff:{fields['tensorrt_metrics_port'].default}"],
-    }
-
-
-def test_prometheus_understands_its_configuration() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("no promtool here: apt-get install prometheus")
-    answer = subprocess.run(
-        [promtool, "check", "config", "deploy/prometheus.yml"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def test_grafana_asks_prometheus_where_it_listens(compose: dict[str, Any]) -> None:
-    document = yaml.safe_load((ROOT / "deploy/grafana/prometheus.yml").read_text(encoding="utf-8"))
-    port = compose["services"]["prometheus"]["ports"][0].rpartition(":")[2]
-    assert [source["url"] for source in document["datasources"]] == [f"http://prometheus:{port}"]

@@ -129,3 +129,24 @@ def test_the_phase_is_published_and_ends_with_its_state(board: Board, tmp_path: 
     assert (entry["progress"], entry["phase"]) == (0.5, "Timing tactics")
     board.enter("tensorrt", "warming")
     assert read_document(tmp_path / "ready.json")["backends"]["tensorrt"]["phase"] is None
+
+
+def test_the_time_left_is_told_from_progress_and_only_while_something_runs(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("server.gate.board.time.monotonic", lambda: now)
+
+    def remaining() -> float | None:
+        board.publish()
+        found: float | None = read_document(tmp_path / "ready.json")["backends"]["tensorrt"]["remaining_s"]
+        return found
+
+    board.enter("tensorrt", "compiling")
+    now = 130.0
+    board.update("tensorrt", progress=0.04, phase="timing kernels")
+    assert remaining() is None, "too little was done to tell"
+    board.update("tensorrt", progress=0.25, phase="timing kernels")
+    assert remaining() == 90.0
+    board.enter("tensorrt", "ready")
+    assert remaining() is None

@@ -1,8 +1,11 @@
 """The filter of a program's lines."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from server.processes import prefix
 
@@ -22,3 +25,15 @@ def test_any_bytes_pass_and_long_lines_are_cut_into_named_pieces(tmp_path: Path)
     answer = run(b"\xff" * (prefix.LONGEST + 5) + b"\n", tmp_path / "last").splitlines()
     assert [len(line) for line in answer] == [7 + prefix.LONGEST, 7 + 5]
     assert all(line.startswith(b"[onnx] \xff") for line in answer)
+
+
+def test_as_json_every_line_is_an_object_with_the_programs_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    lines = run(b'{"message": "ours", "status": 503}\nI1125 Triton says "so"\n[1]\n', tmp_path / "last").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"program": "onnx", "message": "ours", "status": 503},
+        {"program": "onnx", "message": 'I1125 Triton says "so"'},
+        {"program": "onnx", "message": "[1]"},
+    ]

@@ -86,3 +86,18 @@ def test_metrics_bind_this_machine_only_where_they_are_protected(key: str, prote
     found = command("onnx", host="0.0.0.0", api_key=key, protect_metrics=protect)
     assert f"--metrics-address={address}" in found
     assert "--http-address=0.0.0.0" in found
+
+
+def test_traces_are_sent_only_where_somebody_wants_them() -> None:
+    def words(settings: Settings) -> list[str]:
+        backend = backends(settings)["onnx"]
+        return [
+            word for word in arguments(backend, settings, repository=Path("r"), backends=Path("b")) if "trace" in word
+        ]
+
+    assert words(Settings()) == []
+    wanted = words(Settings(otlp_endpoint="http://collector:4318", trace_rate=7))
+    assert "--trace-config=mode=opentelemetry" in wanted
+    assert "--trace-config=rate=7" in wanted
+    assert "--trace-config=opentelemetry,url=http://collector:4318/v1/traces" in wanted
+    assert "--trace-config=opentelemetry,resource=service.name=clip-bakeoff-onnx" in wanted

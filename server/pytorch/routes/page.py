@@ -1,0 +1,95 @@
+"""The status page and what it asks: how the backends are, a photo through all of them, a quick benchmark, its report."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from server.live.history import history_file, read_history
+from server.pytorch import guide, page
+from server.pytorch.context import Context, context, ready_document
+from server.pytorch.errors import NotReady, answer
+from server.pytorch.observed import request_id
+from server.pytorch.quick_benchmark import AlreadyRunning, last_report
+from server.pytorch.tracing import onward
+
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+
+router = APIRouter(tags=["status page"])
+ContextDependency = Annotated[Context, Depends(context)]
+
+
+async def shell(request: Request) -> Response:
+    """Return one of the page's own files."""
+    file = page.files()[request.url.path]
+    headers = {**page.HEADERS, "ETag": file.tag}
+    if request.headers.get("if-none-match") == file.tag:
+        return Response(status_code=304, headers=headers)
+    return Response(file.data, media_type=file.media_type, headers=headers)
+
+
+async def document(request: Request) -> Response:
+    """Return one of the project's documents as a page, or a picture in one."""
+    path = guide.documents()[request.url.path.rpartition("/")[2]]
+    if path.suffix in guide.PICTURES:
+        return FileResponse(path, media_type=guide.PICTURES[path.suffix], headers=page.HEADERS)
+    return Response(guide.render(path.name), media_type=page.TYPES[".html"], headers=page.HEADERS)
+
+
+_SERVED = {**dict.fromkeys(page.files(), shell), **{f"/guide/{name}": document for name in guide.documents()}}
+OPEN_PATHS = tuple(_SERVED)
+"""What needs no key: the page without anything that it shows, and the documents."""
+
+for _path, _serve in _SERVED.items():
+    router.add_route(_path, _serve, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+@router.get("/live")
+def live(
+    parts: ContextDependency, since: Annotated[float, Query(description="Unix seconds of the last look known")] = 0.0
+) -> JSONResponse:
+    """Everything that the page shows: the readiness document, the looks since, the benchmark, the last report."""
+    report = last_report(parts.settings)
+    shown = {
+        "backends": {name: asdict(backend) for name, backend in parts.backends.items()},
+        "ready": ready_document(parts),
+        "history": read_history(history_file(parts.settings.bakeoff_home), since),
+        "benchmark": parts.benchmark.state(),
+        "report": report.parent.name if report else None,
+        "samples": page.SAMPLES,
+        "max_body_mb": parts.settings.max_body_mb,
+    }
+    return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+
+
+@router.post("/try")
+async def try_photo(request: Request, parts: ContextDependency) -> dict[str, Any]:
+    """Embed one photo, the raw file as the body, through every backend that is ready, one after the other."""
+    states = ready_document(parts)["backends"]
+    ready = [name for name in parts.backends if states.get(name, {}).get("state") == "ready"]
+    if not ready:
+        raise NotReady("no backend is ready; ask GET /ready when to come back")
+    found = await parts.trial.embed(await request.body(), ready, onward(request.headers), request_id(request.scope))
+    return {"backends": found}
+
+
+@router.post("/benchmark", status_code=202)
+async def benchmark(parts: ContextDependency) -> Response:
+    """Start the quick benchmark; one at a time, and only while everything is ready."""
+    if not ready_document(parts)["ready"]:
+        raise NotReady("the benchmark needs every backend ready; ask GET /ready when to come back")
+    try:
+        await parts.benchmark.start()
+    except AlreadyRunning as error:
+        return answer(409, str(error))
+    return JSONResponse({"benchmark": "started"}, 202)
+
+
+@router.get("/report")
+def report(parts: ContextDependency) -> Response:
+    """The newest report, one self-contained page."""
+    file = last_report(parts.settings)
+    if file is None:
+        return answer(404, "there is no report yet; POST /benchmark, or run `bakeoff bench`")
+    return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})

@@ -1,0 +1,63 @@
+"""`python -m tests.doubles.recorded_stack`: port 8002's status page over recorded documents, for states that take long to reach.
+
+The page, its routes and the middleware are the product's; what the gate would write lies in `--home` already, and no
+model is behind it. With `--key` it asks for that key where the product does.
+"""
+
+import argparse
+import dataclasses
+import json
+import socket
+from types import SimpleNamespace
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from server.backends import backends
+from server.hardware import resolve
+from server.pytorch import errors
+from server.pytorch.access import Access
+from server.pytorch.context import Context
+from server.pytorch.metrics import Metrics
+from server.pytorch.observed import Observed
+from server.pytorch.quick_benchmark import QuickBenchmark
+from server.pytorch.routes import operations, page
+from server.pytorch.trial import Trial
+from server.settings import Settings
+
+
+def main() -> None:
+    """Serve until SIGTERM; prints its URL as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--key")
+    words = parser.parse_args()
+    settings = Settings(bakeoff_home=words.home, _env_file=None)  # type: ignore[call-arg]
+    settings.home.state.mkdir(parents=True, exist_ok=True)
+    metrics = Metrics()
+    app = FastAPI()
+    parts: dict[str, Any] = {field.name: None for field in dataclasses.fields(Context)}
+    parts.update(
+        settings=settings,
+        hardware=resolve(settings),
+        engines=cast("Any", SimpleNamespace(loaded=True)),
+        metrics=metrics,
+        backends=backends(settings),
+        trial=Trial(backends(settings), {}),
+        benchmark=QuickBenchmark(settings),
+    )
+    app.state.context = Context(**parts)
+    errors.install(app)
+    if words.key:
+        app.add_middleware(Access, keys=(words.key,), open_paths=page.OPEN_PATHS)
+    app.add_middleware(Observed, metrics=metrics)
+    app.include_router(page.router)
+    app.include_router(operations.router)
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""Where the backends are found."""
+
+import pytest
+
+from server.backends import backends, metrics_host
+from server.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("key", "protect", "expected"), [("", True, "10.0.0.1"), ("k", True, "127.0.0.1"), ("k", False, "10.0.0.1")]
+)
+def test_protected_metrics_of_a_triton_are_on_this_machine_only(key: str, protect: bool, expected: str) -> None:
+    settings = Settings(host="10.0.0.1", api_key=key, protect_metrics=protect)
+    table = backends(settings)
+    assert metrics_host(table["onnx"], settings) == metrics_host(table["tensorrt"], settings) == expected
+    assert metrics_host(table["pytorch"], settings) == "10.0.0.1"
