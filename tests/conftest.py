@@ -1,4 +1,4 @@
-"""One Chromium for all pages."""
+"""One Chromium for the pages of a module."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other event loop can: its thread has one already
 def browser() -> "Iterator[Browser]":
     if CHROMIUM is None:
         pytest.skip("no Chromium here; apt-get install chromium")

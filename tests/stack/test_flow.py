@@ -16,6 +16,7 @@ import pytest
 
 from bench.server.requests import Body, body_of_files, body_of_pixels, embeddings
 from server.model.reference import Reference
+from tests.stack.conftest import QUIET
 from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack, command_line, same_model, start
 
 QUEUE = 40
@@ -32,6 +33,7 @@ def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         HTTP_WORKERS="2",
         MAX_QUEUE_IMAGES=str(QUEUE),
         REQUEST_TIMEOUT_S="20",
+        **QUIET,
     )
     try:
         running.wait(200)
