@@ -39,9 +39,13 @@ class Listener:
         self._useful: set[str] = set()  # since their last start
         self._running_since: dict[str, float] = {}
         self._gate_reported = False  # since its last start
+        self._stopping = False
 
     def handle(self, event: str, payload: str) -> None:
-        """Take note of one event, and act on it."""
+        """Take note of one event, and act on it; what ends while everything is stopped was not given up."""
+        self._stopping |= event == "SUPERVISOR_STATE_CHANGE_STOPPING"
+        if self._stopping:
+            return
         self._look()
         if event.startswith("TICK"):
             return

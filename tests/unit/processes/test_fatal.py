@@ -61,3 +61,14 @@ def test_a_gate_that_has_not_reported_yet_is_left_alone_as_it_may_export(stack: 
     stack.listener.handle("PROCESS_STATE_RUNNING", RUNNING)
     stack.listener.handle(*TICK)
     assert stack.killed == []
+
+
+def test_what_ends_while_everything_is_stopped_was_not_given_up(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is drained within its first seconds ends "too quickly" for supervisord, which calls that FATAL."""
+    given_up: list[str] = []
+    monkeypatch.setattr(stack.listener, "_give_up", lambda program, _: given_up.append(program))
+    stack.report()
+    stack.listener.handle("PROCESS_STATE_FATAL", EXITED)
+    stack.listener.handle("SUPERVISOR_STATE_CHANGE_STOPPING", "")
+    stack.listener.handle("PROCESS_STATE_FATAL", EXITED)
+    assert len(given_up) == 1
