@@ -13,7 +13,8 @@ from bench.client.endpoint import Endpoint
 from bench.fairness import Served
 from bench.photos import Photo
 from bench.scenarios import Input
-from bench.splits import Counters, composing_models, read_counters
+from bench.splits import composing_models
+from server.oip.counters import Counters, read_counters
 
 SETTLE_S = 0.25
 """Longest wait for a server's counters to stand still."""

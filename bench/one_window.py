@@ -13,10 +13,11 @@ from bench.client.pool import Clients
 from bench.control import Control
 from bench.histogram import Latencies
 from bench.scenarios import Scenario
-from bench.splits import Counters, CountersResetError, Split, split_between
+from bench.splits import Split, split_between
 from bench.telemetry import Sampler
 from bench.watch import Watch
 from bench.windows import RAW_AT_MOST, Window
+from server.oip.counters import Counters, CountersResetError
 
 SETTLE_S = 0.1
 """Seconds of load before a window counts, beyond each connection's first request."""

@@ -1,15 +1,14 @@
-"""Where a request's time went inside a server: the difference of two readings of its statistics.
-
-Source: Triton's statistics extension, whose counters only grow while a server lives; `ns` are sums over requests.
-"""
+"""Where a request's time went inside a server: the difference of two readings of its statistics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from server.oip.counters import Counters, CountersResetError, read_counters
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL, PREPROCESS_MODEL
 
-Counters = Mapping[str, Mapping[str, Mapping[str, int]]]
+Readings = Mapping[str, Counters]
+"""By model."""
 
 
 @dataclass(frozen=True)
@@ -31,50 +30,40 @@ class Split:
     compute_ms: float
 
 
-def counters(document: Mapping[str, Any]) -> Counters:
+def readings(document: Mapping[str, Any]) -> Readings:
     """Return the counters of a statistics document by model.
 
     Raises:
-        KeyError, TypeError: it is none.
+        KeyError, TypeError, ValueError: it is none.
     """
-    return {model["name"]: model["inference_stats"] for model in document["model_stats"]}
+    return {model["name"]: read_counters({"model_stats": [model]}) for model in document["model_stats"]}
 
 
-def split_between(before: Counters, after: Counters) -> Split | None:
+def split_between(before: Readings, after: Readings) -> Split | None:
     """Return how a request for an encoded file was served between two readings; None when none was answered.
 
     An ensemble's own counters leave out what its parts spend, so the parts' are taken where there are parts.
     """
-
-    def mean(model: str, *durations: str) -> float:
-        requests = after[model]["success"]["count"] - before[model]["success"]["count"]
-        ns = sum(after[model][name]["ns"] - before[model][name]["ns"] for name in durations)
-        return ns / requests / 1e6 if requests > 0 else 0.0
-
-    requests = after[ENCODED_MODEL]["success"]["count"] - before[ENCODED_MODEL]["success"]["count"]
-    if requests <= 0 or any(
-        after[model]["success"]["count"] <= before[model]["success"]["count"] for model in _parts(after)
-    ):
+    try:
+        added = {name: after[name] - before[name] for name in after}
+    except CountersResetError:
         return None
-    total_ms = mean(ENCODED_MODEL, "success")
-    if not _parts(after):
+    called = added[ENCODED_MODEL]
+    parts = [added[PREPROCESS_MODEL], added[PIXEL_MODEL]] if PREPROCESS_MODEL in added else []
+    if not all(part.successes for part in (called, *parts)):
+        return None
+    total_ms = _mean_ms(called, "total_ns")
+    if not parts:
         return Split(
-            requests,
+            called.successes,
             total_ms,
-            mean(ENCODED_MODEL, "queue"),
-            mean(ENCODED_MODEL, "compute_input"),
-            mean(ENCODED_MODEL, "compute_infer", "compute_output"),
+            _mean_ms(called, "queue_ns"),
+            _mean_ms(called, "input_ns"),
+            _mean_ms(called, "infer_ns", "output_ns"),
         )
-    every = ("compute_input", "compute_infer", "compute_output")
-    return Split(
-        requests,
-        total_ms,
-        mean(PREPROCESS_MODEL, "queue") + mean(PIXEL_MODEL, "queue"),
-        mean(PREPROCESS_MODEL, *every),
-        mean(PIXEL_MODEL, *every),
-    )
+    prepare, compute = (_mean_ms(part, "input_ns", "infer_ns", "output_ns") for part in parts)
+    return Split(called.successes, total_ms, sum(_mean_ms(part, "queue_ns") for part in parts), prepare, compute)
 
 
-def _parts(found: Counters) -> tuple[str, ...]:
-    """Return the models that a request for an encoded file goes through, where it is an ensemble."""
-    return (PREPROCESS_MODEL, PIXEL_MODEL) if PREPROCESS_MODEL in found else ()
+def _mean_ms(added: Counters, *durations: str) -> float:
+    return float(sum(getattr(added, name) for name in durations) / added.successes / 1e6)

@@ -16,7 +16,7 @@ import numpy as np
 
 from server.backends import Backend
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL
-from server.oip.split import Counters, counters, split_between
+from server.oip.split import Readings, readings, split_between
 from server.settings import BackendName
 
 TIMEOUT_S = 60.0
@@ -66,7 +66,7 @@ class Trial:
         return found
 
     async def _embed(self, url: str, photo: bytes, headers: Mapping[str, str], request_id: str) -> dict[str, Any]:
-        before = await self._counters(url)
+        before = await self._readings(url)
         body, header_length = _body(photo, request_id)
         start = time.perf_counter()
         answer = await self._client.post(
@@ -80,7 +80,7 @@ class Trial:
         split = None
         for wait in COUNTED_AFTER_S:
             await asyncio.sleep(wait)
-            if split := split_between(before, await self._counters(url)):
+            if split := split_between(before, await self._readings(url)):
                 break
         embedding = np.frombuffer(answer.content[int(answer.headers[LENGTH]) :], "<f4")
         return {
@@ -89,11 +89,11 @@ class Trial:
             "embedding": [round(value, 7) for value in embedding.tolist()],
         }
 
-    async def _counters(self, url: str) -> Counters:
+    async def _readings(self, url: str) -> Readings:
         answer = await self._client.get(f"{url}/v2/models/stats")
         if answer.status_code != httpx.codes.OK:
             raise Refused(_message(answer))
-        return counters(answer.json())
+        return readings(answer.json())
 
 
 def _body(photo: bytes, request_id: str) -> tuple[bytes, int]:

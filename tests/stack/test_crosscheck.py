@@ -13,7 +13,7 @@ from bench.client.pool import Clients
 from bench.crosscheck import ours, wrk
 from bench.crosscheck.point import Figures, Point
 from bench.photos import PhotoSet, load_photos
-from bench.splits import read_counters
+from server.oip.counters import read_counters
 from tests.stack.stack import RunningStack
 
 IN_FLIGHT = 2

@@ -1,14 +1,7 @@
 import pytest
 
-from bench.splits import (
-    Counters,
-    CountersResetError,
-    Split,
-    composing_models,
-    pooled,
-    read_counters,
-    split_between,
-)
+from bench.splits import Split, composing_models, pooled, split_between
+from server.oip.counters import Counters, CountersResetError, read_counters
 
 
 def counters(successes: int, failures: int, *ns: int) -> Counters:

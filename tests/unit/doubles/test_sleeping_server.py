@@ -11,8 +11,8 @@ from bench.client.connections import HttpConnection, RefusedError
 from bench.client.endpoint import Endpoint
 from bench.photos import load_photos
 from bench.scenarios import Input
-from bench.splits import read_counters
 from bench.targets import discover
+from server.oip.counters import read_counters
 from tests.doubles.running import sleeping_server
 
 PHOTOS = Path(__file__).parents[3] / "photos"

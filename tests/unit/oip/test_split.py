@@ -1,7 +1,7 @@
 """Where one request's time went, from two readings of a server's statistics."""
 
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL, PREPROCESS_MODEL
-from server.oip.split import counters, split_between
+from server.oip.split import readings, split_between
 
 DURATIONS = ("success", "queue", "compute_input", "compute_infer", "compute_output")
 
@@ -9,12 +9,13 @@ DURATIONS = ("success", "queue", "compute_input", "compute_infer", "compute_outp
 def reading(**models: tuple[int, ...]) -> object:
     """Make a statistics document: by model the count and the milliseconds of DURATIONS."""
     names = {"encoded": ENCODED_MODEL, "pixels": PIXEL_MODEL, "preprocess": PREPROCESS_MODEL}
-    return counters(
+    return readings(
         {
             "model_stats": [
                 {
                     "name": names[key],
-                    "inference_stats": {
+                    "inference_stats": {"fail": {"count": 0, "ns": 0}}
+                    | {
                         name: {"count": count, "ns": ms * 1_000_000}
                         for name, ms in zip(DURATIONS, milliseconds, strict=True)
                     },
