@@ -3,12 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import pynvml
 
 from server import shared_memory
+from server.nvml import of_each_gpu
 from server.settings import Precision, Settings, SettingsError
 
 MOST_DECODERS = 8
@@ -43,31 +44,19 @@ class Hardware:
 
 def gpus() -> tuple[Gpu, ...]:
     """Ask the NVIDIA driver for its GPUs; an empty tuple when there is no driver or no GPU."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            found.append(
-                Gpu(
-                    index,
-                    pynvml.nvmlDeviceGetName(handle),
-                    pynvml.nvmlDeviceGetCudaComputeCapability(handle),
-                    memory.total,
-                    memory.free,
-                    driver,
-                )
-            )
-        return tuple(found)
-    except pynvml.NVMLError:
-        return ()
-    finally:
-        pynvml.nvmlShutdown()
+    return of_each_gpu(_gpu)
+
+
+def _gpu(index: int, handle: Any) -> Gpu:
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return Gpu(
+        index,
+        pynvml.nvmlDeviceGetName(handle),
+        pynvml.nvmlDeviceGetCudaComputeCapability(handle),
+        memory.total,
+        memory.free,
+        pynvml.nvmlSystemGetDriverVersion(),
+    )
 
 
 def available_cores() -> int:

@@ -1,10 +1,11 @@
 """One look at the GPUs through NVML; what a GPU or its driver does not support is None."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pynvml
+
+from server.nvml import ask
 
 THROTTLE_REASONS = {
     0x0002: "applications_clocks_setting",
@@ -63,7 +64,7 @@ class Gpus:
         """Return bytes by process id, over all GPUs; processes whose memory the driver does not tell are left out."""
         found: dict[int, int] = {}
         for handle in self._handles:
-            for entry in _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or []:
+            for entry in ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or []:
                 if entry.usedGpuMemory is not None:
                     found[entry.pid] = found.get(entry.pid, 0) + entry.usedGpuMemory
         return found
@@ -79,27 +80,20 @@ def memory_by_process() -> dict[int, int]:
 
 
 def _look(handle: Any) -> Look:
-    rates = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    milliwatts = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
-    millijoules = _ask(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
-    reasons = _ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+    rates = ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    milliwatts = ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+    millijoules = ask(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    reasons = ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
     return Look(
         utilisation=None if rates is None else rates.gpu / 100,
         memory_bytes=None if memory is None else memory.used,
         power_w=None if milliwatts is None else milliwatts / 1e3,
         energy_j=None if millijoules is None else millijoules / 1e3,
-        sm_clock_mhz=_ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
-        memory_clock_mhz=_ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
-        temperature_c=_ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
+        sm_clock_mhz=ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
+        memory_clock_mhz=ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
+        temperature_c=ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
         throttle_reasons=None
         if reasons is None
         else tuple(name for bit, name in THROTTLE_REASONS.items() if reasons & bit),
     )
-
-
-def _ask(question: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return question(*arguments)
-    except pynvml.NVMLError:
-        return None

@@ -7,12 +7,13 @@ from typing import Any
 import psutil
 import pynvml
 
+from server.nvml import ask, of_each_gpu
+
 
 @dataclass(frozen=True)
 class GpuLoad:
     """One GPU at one moment: a part (0 to 1), bytes, watts; None is what it or its driver does not tell."""
 
-    index: int
     uuid: str
     utilisation: float | None
     memory_used: int | None
@@ -20,18 +21,9 @@ class GpuLoad:
     power_w: float | None
 
 
-def gpu_loads() -> list[GpuLoad]:
+def gpu_loads() -> tuple[GpuLoad, ...]:
     """Look at every GPU; none without a driver."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        return [_look(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
-    finally:
-        pynvml.nvmlShutdown()
+    return of_each_gpu(_look)
 
 
 def gpu_memory_by_program(programs: tuple[str, ...]) -> dict[str, int]:
@@ -39,23 +31,11 @@ def gpu_memory_by_program(programs: tuple[str, ...]) -> dict[str, int]:
 
     A program is missing where the driver does not tell, as in containers whose process ids are not the driver's.
     """
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return {}
-    try:
-        by_process: dict[int, int] = {}
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            for entry in pynvml.nvmlDeviceGetComputeRunningProcesses(pynvml.nvmlDeviceGetHandleByIndex(index)):
-                by_process[entry.pid] = by_process.get(entry.pid, 0) + (entry.usedGpuMemory or 0)
-    except pynvml.NVMLError:
-        return {}
-    finally:
-        pynvml.nvmlShutdown()
     found: dict[str, int] = {}
-    for pid, used in by_process.items():
-        if (program := _program(pid)) in programs and used:
-            found[program] = found.get(program, 0) + used
+    for entries in of_each_gpu(lambda _, handle: pynvml.nvmlDeviceGetComputeRunningProcesses(handle)):
+        for entry in entries:
+            if entry.usedGpuMemory and (program := _program(entry.pid)) in programs:
+                found[program] = found.get(program, 0) + entry.usedGpuMemory
     return found
 
 
@@ -80,26 +60,17 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _look(index: int) -> GpuLoad:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    rates = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    milliwatts = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+def _look(_: int, handle: Any) -> GpuLoad:
+    rates = ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    milliwatts = ask(pynvml.nvmlDeviceGetPowerUsage, handle)
     return GpuLoad(
-        index,
-        str(_ask(pynvml.nvmlDeviceGetUUID, handle)),
+        str(ask(pynvml.nvmlDeviceGetUUID, handle)),
         None if rates is None else rates.gpu / 100,
         None if memory is None else memory.used,
         None if memory is None else memory.total,
         None if milliwatts is None else milliwatts / 1e3,
     )
-
-
-def _ask(question: Any, handle: Any) -> Any:
-    try:
-        return question(handle)
-    except pynvml.NVMLError:
-        return None
 
 
 def _program(pid: int) -> str:
