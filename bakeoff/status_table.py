@@ -91,19 +91,11 @@ def _render(document: Document, history: History) -> RenderableType:
         state = Text(backend["state"], style=STYLES.get(backend["state"], "yellow"))
         if backend["state"] == "skipped":
             table.add_row(name, state)
-        elif backend["state"] == "ready":
-            elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
-            table.add_row(
-                name,
-                state,
-                elapsed,
-                *_figures(history, name),
-                _parity(backend["parity"]),
-                backend["url"].removeprefix("http://"),
-            )
-        else:
-            elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
-            table.add_row(name, state, elapsed, "", "", "", "", backend["url"].removeprefix("http://"))
+            continue
+        ready = backend["state"] == "ready"
+        elapsed = str(timedelta(seconds=round(backend["elapsed_s"])))
+        figures = (*_figures(history, name), _parity(backend["parity"])) if ready else ("", "", "", "")
+        table.add_row(name, state, elapsed, *figures, backend["url"].removeprefix("http://"))
     lines: list[RenderableType] = [table] if document["backends"] else []
     for name, backend in document["backends"].items():
         if backend["state"] not in ("ready", "skipped", "failed"):

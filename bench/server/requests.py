@@ -4,6 +4,7 @@ import io
 import json
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,7 +72,13 @@ def _body(model: str, tensor: dict[str, Any], data: bytes, images: int) -> Body:
     }
     header = json.dumps(document).encode()
     headers = {"Inference-Header-Content-Length": str(len(header)), "Content-Type": "application/octet-stream"}
-    return Body(f"/v2/models/{model}/infer", headers | bearer(configured_keys()), header + data, images)
+    return Body(f"/v2/models/{model}/infer", headers | _access(), header + data, images)
+
+
+@cache
+def _access() -> dict[str, str]:
+    """Return the header with the key. Read once: a soak makes a body for every request."""
+    return bearer(configured_keys())
 
 
 def embeddings(answer: bytes, header_length: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

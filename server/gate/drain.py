@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+import psutil
+
 from server.backends import Backend
 from server.gate.client import BackendClient, BackendError
 from server.gate.restart import kill_program, stop_program
@@ -44,8 +46,7 @@ def drain(backends: Iterable[Backend], connect: Connect, seconds: float) -> None
     ]
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    for process in ending:
-        process.wait_at_most(deadline - time.monotonic())
+    psutil.wait_procs(ending, timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _drain_triton(backend: Backend, connect: Connect, deadline: float) -> None:

@@ -25,26 +25,14 @@ def kill_program(name: str) -> bool:
     return True
 
 
-class Ending:
-    """A program that has been asked to end."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-
-    def wait_at_most(self, seconds: float) -> None:
-        """Return when it has ended, or after so long."""
-        with contextlib.suppress(psutil.Error):
-            self._process.wait(max(0.0, seconds))
-
-
-def stop_program(name: str) -> Ending | None:
-    """Send SIGTERM to a program of this stack's supervisord; return None when it does not run."""
+def stop_program(name: str) -> psutil.Process | None:
+    """Send SIGTERM to a program of this stack's supervisord and return it; None when it does not run."""
     program = _find(name)
     if program is None:
         return None
     with contextlib.suppress(psutil.Error):
         program.terminate()
-    return Ending(program)
+    return program
 
 
 def _find(name: str) -> psutil.Process | None:
