@@ -13,6 +13,11 @@ NOTICE_S = 0.5
 closed at once would break off a request that is on its way."""
 
 
+LAST_S = 0.25
+"""How long the connections that were open when the port was closed may still bring a request and be told: uvicorn closes the
+port and all of them at once, also one that was taken a moment before and whose request is on its way."""
+
+
 class DrainingServer(uvicorn.Server):
     """uvicorn, but before it closes anything it answers new requests 503 until those in flight are done."""
 
@@ -24,6 +29,10 @@ class DrainingServer(uvicorn.Server):
         _, late = await asyncio.wait({notice, *in_flight}, timeout=self.config.timeout_graceful_shutdown)
         for task in late:
             task.cancel()
+        for server in self.servers:
+            server.close()
+        if self.server_state.connections:
+            await asyncio.sleep(LAST_S)
         await super().shutdown(sockets)
 
 

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from server.pytorch.connection import MAX_HEADER_BYTES, Connection
-from server.pytorch.draining import Drainable, DrainingServer
+from server.pytorch.draining import NOTICE_S, Drainable, DrainingServer
 
 SLOW_S = 0.4
 
@@ -188,6 +188,29 @@ async def test_stopping_answers_what_was_accepted_and_refuses_the_rest_in_words(
         await running.connect()
     for writer in (busy, idle, new):
         writer.close()
+
+
+async def test_whoever_connects_while_the_port_is_closed_is_answered_or_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each client connects, and sends its request a moment later; none may find its connection closed without an answer."""
+    monkeypatch.setattr(Connection, "max_connections", 100)
+    statuses: list[int] = []
+
+    async def visit(after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        with contextlib.suppress(ConnectionRefusedError):
+            reader, writer = await running.connect()
+            await asyncio.sleep(0.05)
+            writer.write(post("/", b"a"))
+            statuses.append((await answer(reader))[0])
+            writer.close()
+
+    visits = [asyncio.ensure_future(visit(NOTICE_S - 0.2 + index / 200)) for index in range(80)]
+    await running.stop()
+    await asyncio.gather(*visits)
+    assert len(statuses) > 20
+    assert set(statuses) == {503}
 
 
 async def test_what_cannot_be_finished_in_time_is_answered_503(running: Running) -> None:
