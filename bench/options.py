@@ -24,7 +24,7 @@ class BenchOptions:
         addresses: where the stack is reached.
         photos: folder of JPEG, PNG or WebP files to send; subfolders are not searched.
         results: folder in which the run's own folder is made.
-        quick: the short form: `single` and `batch` 8 over HTTP, unless other scenarios are asked for.
+        quick: the short form: `single` and `batch` with 8 images (4 on a CPU) over HTTP, unless other scenarios are asked for.
         kinds: scenarios to measure; empty: those of the form.
         goal: what the recommendation is for.
         seed: makes the order of the windows, the arrivals and the resampling repeatable.

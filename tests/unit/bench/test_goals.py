@@ -90,7 +90,7 @@ def test_a_whole_run_says_which_goals_it_can_answer(make_result: MakeResult) -> 
     summary = make_result({"pytorch": 80, "onnx": 40}).summary
     assert set(summary.recommendations) == {"latency", "throughput", "cost"}
     assert summary.winner == "onnx"
-    assert summary.decision.startswith("Highest throughput in requests of 8 images: onnx, as many images per second: ")
+    assert summary.decision.startswith("Highest throughput in requests of 4 images: onnx, as many images per second: ")
 
 
 def test_a_backend_that_disagrees_cannot_win_anything(make_result: MakeResult) -> None:

@@ -18,6 +18,8 @@ def test_the_quick_form_is_four_scenarios_over_http() -> None:
         "batch-encoded-http-b8",
         "batch-pixels-http-b8",
     ]
+    on_cpu = scenarios(("batch",), ("http",), 128, on_gpu=False, quick=True)
+    assert names(on_cpu) == ["batch-encoded-http-b4", "batch-pixels-http-b4"]
 
 
 def test_the_full_form_has_every_kind_input_and_transport() -> None:
