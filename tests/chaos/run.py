@@ -74,20 +74,28 @@ def _first(condition: Callable[[], bool], timeout_s: float, began: float) -> flo
 
 
 @contextlib.contextmanager
-def small_disk(model: Path | None) -> Iterator[Path]:
-    """Yield a BAKEOFF_HOME in a file system of its own where that can be made, else in an ordinary folder."""
+def small_disk(model: Path) -> Iterator[Path]:
+    """Yield a copy of a BAKEOFF_HOME in a file system of its own where that can be made, else in an ordinary folder."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(home)]
         mounted = os.getuid() == 0 and subprocess.run(mount, check=False).returncode == 0
         try:
-            if model is not None:
-                shutil.copytree(model, home, dirs_exist_ok=True)
+            shutil.copytree(model, home, dirs_exist_ok=True)
             yield home
         finally:
             if mounted:
                 subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+@contextlib.contextmanager
+def exported() -> Iterator[Path]:
+    """Yield a BAKEOFF_HOME with a fresh export, which takes more room than the small disk has."""
+    with tempfile.TemporaryDirectory() as folder:
+        export = [sys.executable, "-m", "bakeoff", "export"]
+        subprocess.run(export, env={**os.environ, "BAKEOFF_HOME": folder, "PRETRAINED": "random"}, check=True)
+        yield Path(folder)
 
 
 def main() -> None:
@@ -98,7 +106,10 @@ def main() -> None:
     parser.add_argument("--only", default="", help="faults whose name has this pattern")
     parser.add_argument("--json", type=Path, help="where the outcomes go as JSON")
     arguments = parser.parse_args()
-    with small_disk(arguments.model) as home:
+    with (
+        contextlib.nullcontext(arguments.model) if arguments.model else exported() as model,
+        small_disk(model) as home,
+    ):
         small = has_its_own_disk(home)
         if not small:
             print("not run: disk full, which needs root and a tmpfs", file=sys.stderr)
