@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from server.home import ROOT
+from server.home import ROOT, state_file
 from server.processes.supervisor import pid_file
 from server.settings import Settings
 
@@ -29,6 +29,8 @@ def start_detached(settings: Settings) -> Path:
     launch = launch_file(settings)
     launch.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
+    # The states of an earlier start, a failure among them, are not those of this one.
+    state_file(settings.bakeoff_home).unlink(missing_ok=True)
     with log.open("ab") as output:  # several processes open it anew, and would otherwise write over each other's lines
         process = subprocess.Popen(
             [ENTRYPOINT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -102,6 +102,8 @@ def _render(document: Document, history: History) -> RenderableType:
             lines.append(_progress(name, backend))
         if backend["reason"]:
             lines.append(Text(f"{name}: {backend['reason']}", style="dim"))
+        if timeline := _timeline(backend):
+            lines.append(Text(f"{name}: {timeline}", style="dim"))
     if document["backends"]:
         lines.append(Text(_model(document["model"]), style="dim"))
     if machine := _machine(history):
@@ -121,6 +123,11 @@ def _progress(name: str, backend: dict[str, Any]) -> RenderableType:
         words.append(f"about {remaining:.0f} s left")
     row.add_row(name, ProgressBar(total=1, completed=backend["progress"], width=20), "  ".join(filter(None, words)))
     return row
+
+
+def _timeline(backend: dict[str, Any]) -> str:
+    """Return how long the backend was in each state of this start that it has left."""
+    return " · ".join(f"{state} {seconds:.1f} s" for state, seconds in backend["timings_s"].items())
 
 
 def _figures(history: History, name: str) -> tuple[str, str, str]:

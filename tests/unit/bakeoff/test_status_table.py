@@ -36,6 +36,14 @@ def test_what_is_ready_has_its_figures(tmp_path: Path) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_the_start_up_is_told_state_by_state(tmp_path: Path) -> None:
+    text, _ = shown(tmp_path, recorded("ready"))
+    timings = recorded("ready")["ready"]["backends"]["onnx"]["timings_s"]
+    assert timings
+    expected = " · ".join(f"{state} {seconds:.1f} s" for state, seconds in timings.items())
+    assert f"onnx: {expected}" in " ".join(text.split())
+
+
 def test_what_compiles_has_its_phase_and_the_time_left(tmp_path: Path) -> None:
     text, ready = shown(tmp_path, recorded("compiling"))
     assert not ready
