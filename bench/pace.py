@@ -7,7 +7,7 @@ from bench.one_window import MIN_REQUESTS, SETTLE_S
 from bench.scenarios import Scenario
 from bench.schedule import Slot, fitting_window_s
 from bench.search import STAIRS
-from bench.table import thinned
+from bench.table import sweep, thinned
 from bench.windows import Window
 
 SERVER_LENGTH = 2.0
@@ -18,6 +18,10 @@ SEARCH_REQUESTS = 30
 
 THIN_BELOW_S = 1.0
 """The sweeps are thinned until windows of this length fit: in shorter ones a burst of the machine's own decides."""
+
+
+SLOW = 3.0
+"""Times the length of such a window that a point's turn takes when its own few requests, not the window, are what takes long."""
 
 
 class Pace:
@@ -66,14 +70,28 @@ class Pace:
     def thin(
         self, points: Mapping[Scenario, Sequence[str]], rounds: int, remaining_s: float
     ) -> dict[Scenario, Sequence[str]]:
-        """Return the points whose windows fit into `remaining_s`: the sweeps lose every second size until they do."""
+        """Return the points whose windows fit into `remaining_s`.
+
+        Until they do, the sweeps lose the largest of the points that are too slow for short windows; without any, every
+        second size.
+        """
         kept = tuple(points)
 
         def takes_s(found: Iterable[Scenario]) -> float:
             return rounds * sum(self.window_s(each, name, THIN_BELOW_S) for each in found for name in points[each])
 
-        while takes_s(kept) > remaining_s and thinned(kept) != kept:
-            kept = thinned(kept)
+        def turn_s(each: Scenario) -> float:
+            return max(self._loop_s(each, self._latency_s(each, name), THIN_BELOW_S) for name in points[each])
+
+        while takes_s(kept) > remaining_s:
+            ends = [curve[-1] for curve in sweep(kept).values() if len(curve) > 1]
+            slowest = max(ends, key=turn_s, default=None)
+            if slowest is not None and turn_s(slowest) > SLOW * (SETTLE_S + THIN_BELOW_S):
+                kept = tuple(each for each in kept if _size(each) != _size(slowest))
+            elif thinned(kept) != kept:
+                kept = thinned(kept)
+            else:
+                break
         return {each: points[each] for each in kept}
 
     def _loop_s(self, scenario: Scenario, request_s: float, seconds: float) -> float:
@@ -101,6 +119,10 @@ class Pace:
 
     def _usual_overhead(self) -> list[float]:
         return [each for seen in self._overhead_s.values() for each in seen] or [0.1]
+
+
+def _size(scenario: Scenario) -> tuple[str, int, int | None]:
+    return scenario.kind, scenario.batch, scenario.in_flight
 
 
 def search_s(seconds: float, per_s: float) -> float:
