@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test chaos fuzz load lint clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test chaos fuzz load lint audit clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,13 +47,17 @@ fuzz: setup ## 100,000 damaged images and requests, and thousands to each backen
 load: setup ## 1.5 times the peak of all backends at once, five minutes
 	@$(BIN)/python -m tests.chaos.load
 
-lint: setup ## ruff, mypy, shellcheck, hadolint, bandit
+lint: setup ## ruff, mypy, shellcheck, hadolint, bandit, and that the lock file is up to date
+	@$(BIN)/uv lock --check --quiet
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive server bakeoff bench triton_backends model_repository
 	@$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
 	@$(BIN)/hadolint Dockerfile.step6a-all
+
+audit: setup ## known vulnerabilities of every locked package (asks osv.dev)
+	@$(BIN)/uv audit --frozen
 
 image: ## build the image, with docker or podman
 	@scripts/image.sh $(IMAGE) $(BUILD_ARGS)
