@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-STALE_AFTER_S = 5.0
+STALE_AFTER_S = 4.0
 """A document older than this was left behind by a gate that no longer runs; the gate renews it every second or so."""
 
 PAGE = 4096
