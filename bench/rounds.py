@@ -160,4 +160,8 @@ def _problem(backend: str, windows: Sequence[Window], own: Sequence[float], basi
         return invalid
     if not own:
         return "a round without an answer"
+    if windows[0].scenario.kind == "server":
+        rounds = by_round(windows)
+        if 2 * sum(map(search.kept_any, rounds)) <= len(rounds):
+            return f"no rate that was tried kept {basis.p99_ms:g} ms in most rounds"
     return "its embeddings are not those of the others" if backend in basis.disagreeing else None

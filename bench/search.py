@@ -62,6 +62,11 @@ def round_rate(windows: Sequence[Window]) -> float:
     return best or (tried[0].offered_per_s or 0) / STEP
 
 
+def kept_any(windows: Sequence[Window]) -> bool:
+    """Tell whether a round's lowest rate kept the bound; where it did not, `round_rate` is no measurement."""
+    return kept(min(windows, key=lambda each: each.offered_per_s or 0))
+
+
 def outcome(windows: Sequence[Window], bound_ms: float) -> ServerLoad:
     """Return what all rounds together say about a backend; `windows` are all of its `server` windows."""
     by_rate: dict[float, list[Window]] = {}

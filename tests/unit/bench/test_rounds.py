@@ -101,3 +101,15 @@ def test_splits_of_windows_are_pooled() -> None:
     found = point(SINGLE, "a", [window(1, SINGLE, "a", 5.0), window(2, SINGLE, "a", 15.0)], Basis())
     assert isinstance(found.split, Split)
     assert found.split.total_ns == pytest.approx(9e6)
+
+
+def test_a_server_point_that_kept_the_bound_in_few_rounds_cannot_win() -> None:
+    def found(kept_rounds: int) -> str | None:
+        windows = [
+            window(number, SERVER, "a", [10.0] * 200, offered_per_s=100, over_bound=0 if number <= kept_rounds else 50)
+            for number in range(1, 6)
+        ]
+        return point(SERVER, "a", windows, Basis()).problem
+
+    assert found(3) is None
+    assert found(2) == "no rate that was tried kept 50 ms in most rounds"
