@@ -122,11 +122,16 @@ def test_two_photos_go_through_all_three(page: Page, three: RunningStack) -> Non
 
 
 def test_the_split_has_every_part(three: RunningStack, photo: bytes) -> None:
-    answer = httpx.post(f"{three.url()}/try", content=photo, timeout=60).raise_for_status().json()["backends"]
+    for _ in range(
+        5
+    ):  # the gate's own photo, every few seconds, may come between the two looks at a backend's counters
+        answer = httpx.post(f"{three.url()}/try", content=photo, timeout=60).raise_for_status().json()["backends"]
+        if all(found["split"]["requests"] == 1 for found in answer.values()):
+            break
     assert set(answer) == set(NAMES)
     for name, found in answer.items():
         split = found["split"]
-        assert split["requests"] in (1, 2), name  # the gate's own photo may come in between
+        assert split["requests"] == 1, name
         assert min(split["queue_ms"], split["prepare_ms"], split["compute_ms"], found["total_ms"]) > 0
         assert len(found["embedding"]) == 512
 
