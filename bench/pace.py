@@ -19,7 +19,6 @@ SEARCH_REQUESTS = 30
 THIN_BELOW_S = 1.0
 """The sweeps are thinned until windows of this length fit: in shorter ones a burst of the machine's own decides."""
 
-
 SLOW = 3.0
 """Times the length of such a window that a point's turn takes when its own few requests, not the window, are what takes long."""
 
