@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,9 +26,13 @@ from server.pytorch.ipc.messages import (
     encode,
 )
 
+WAIT_SHARE = 0.5
+"""Part of REQUEST_TIMEOUT_S that a request may be expected to wait. What is given up while it is computed was computed for
+nobody, so under lasting overload a queue that is longer than the deadline answers fewer requests than a short one."""
+
 
 class QueueFull(NotReady):
-    """As many images wait as may wait."""
+    """As many images wait as may wait, or can be embedded in time."""
 
     reason = "queue_full"
 
@@ -163,7 +168,14 @@ class Engines:
     """All engines, and this worker's memory that they share."""
 
     def __init__(
-        self, channels: Sequence[socket.socket], arena: Arena, counters: Counters, row: int, max_queue_images: int
+        self,
+        channels: Sequence[socket.socket],
+        arena: Arena,
+        counters: Counters,
+        row: int,
+        *,
+        max_queue_images: int,
+        request_timeout_s: float,
     ) -> None:
         """Prepare; `start` listens.
 
@@ -171,11 +183,14 @@ class Engines:
             channels: this worker's ends, one per engine.
             counters: of all processes; this one writes `row`.
             max_queue_images: images that may be outstanding in all workers together.
+            request_timeout_s: seconds after which nobody waits for an answer any more.
         """
         self._arena = arena
         self._allocator = Allocator(arena.size)
         self._counters = counters
         self._max_queue_images = max_queue_images
+        self._max_wait_s = WAIT_SHARE * request_timeout_s
+        self._image_s = 0.0
         self._all = [Engine(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]
 
     def start(self) -> None:
@@ -211,6 +226,9 @@ class Engines:
     def admit(self, images: int) -> None:
         """Check that `images` more may wait; when nothing waits, any number may.
 
+        The wait is Little's law (J. D. C. Little, Operations Research 9(3), 1961) turned round: what is outstanding, times the
+        seconds for each outstanding image that the latest answer took.
+
         Raises:
             QueueFull: they may not.
         """
@@ -218,6 +236,12 @@ class Engines:
         if waiting and waiting + images > self._max_queue_images:
             raise QueueFull(
                 f"{waiting} images are waiting already (MAX_QUEUE_IMAGES={self._max_queue_images}); try again"
+            )
+        wait_s = (waiting + images) * self._image_s
+        if waiting and wait_s > self._max_wait_s:
+            raise QueueFull(
+                f"{waiting} images are waiting already, so an answer would take about {wait_s:.1f} s "
+                f"({WAIT_SHARE:g} of REQUEST_TIMEOUT_S may pass); try again"
             )
 
     async def embed_pixels(self, offset: int, count: int, memory: Blocks) -> Embedded:
@@ -247,7 +271,14 @@ class Engines:
         self.admit(count)
         embeddings, result = memory.array((count, EMBEDDING_SIZE), np.float32)
         engine = min(self._all, key=lambda engine: engine.outstanding)
-        done = await engine.ask(message(result), count, memory)
+        ahead, began = self.outstanding + count, time.monotonic()
+        try:
+            done = await engine.ask(message(result), count, memory)
+        except asyncio.CancelledError:
+            # Were only answers counted, then a machine that answers nothing in time would still seem fast.
+            self._image_s = max(self._image_s, (time.monotonic() - began) / ahead)
+            raise
+        self._image_s = (time.monotonic() - began) / ahead
         if done.error:
             raise EngineFailed(done.error)
         return Embedded(

@@ -31,7 +31,14 @@ def main() -> None:
         hardware = resolve(settings)
         logs.configure(settings.log_level, settings.log_format)
         counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
-        engines = Engines(own.channels, Arena(own.arenas[0]), counters, own.row, settings.max_queue_images)
+        engines = Engines(
+            own.channels,
+            Arena(own.arenas[0]),
+            counters,
+            own.row,
+            max_queue_images=settings.max_queue_images,
+            request_timeout_s=settings.request_timeout_s,
+        )
         app = create_app(settings, hardware, engines, counters.statistics(own.row))
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))

@@ -24,7 +24,7 @@ QUEUE = 40
 
 @pytest.fixture(scope="module")
 def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Return a PyTorch server of two workers with a short queue and little patience."""
+    """Return a PyTorch server of two workers with a short queue."""
     running = start(
         same_model(stack, tmp_path_factory.mktemp("small")),
         16_000,
@@ -32,7 +32,6 @@ def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         PRECISION=PRECISION,
         HTTP_WORKERS="2",
         MAX_QUEUE_IMAGES=str(QUEUE),
-        REQUEST_TIMEOUT_S="20",
         **QUIET,
     )
     try:
@@ -196,7 +195,8 @@ def test_a_request_that_takes_too_long_is_given_up(stack: RunningStack, referenc
         while not loaded(other):
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        answer = post(other, pixels(reference, [0] * 64))
+        while (answer := post(other, pixels(reference, [0] * 64))).status_code == 503:  # beside the gate's own
+            assert time.monotonic() < deadline
         assert answer.status_code == 504
         assert "REQUEST_TIMEOUT_S" in answer.json()["error"]
     finally:

@@ -62,8 +62,11 @@ class Rig:
         )  # fmt: skip
         self.thread = threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True)
 
-    def worker(self, index: int, max_queue_images: int = 1000) -> Engines:
-        return Engines([self.pairs[index][0]], self.arenas[index], self.counters, index, max_queue_images)
+    def worker(self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60) -> Engines:
+        return Engines(
+            [self.pairs[index][0]], self.arenas[index], self.counters, index,
+            max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -138,6 +141,49 @@ async def test_a_full_queue_refuses_at_once_and_counts_all_workers(rig: Rig) -> 
     second.close()
 
 
+async def held(rig: Rig, worker: Engines, seconds: float) -> None:
+    """Let one image take `seconds`."""
+    rig.model.gate.clear()
+    slow = asyncio.create_task(embed(worker, 1))
+    await asyncio.sleep(seconds)
+    rig.model.gate.set()
+    await slow
+
+
+async def test_more_than_can_be_embedded_in_time_is_refused(rig: Rig) -> None:
+    rig.thread.start()
+    worker = rig.worker(0, request_timeout_s=2)
+    await ready(worker)
+    await held(rig, worker, 0.3)
+    rig.model.gate.clear()
+    waiting = asyncio.create_task(embed(worker, 1, 2))  # alone, whatever it takes
+    await asyncio.sleep(0.01)
+    with pytest.raises(QueueFull, match="2 images are waiting already, so an answer would take"):
+        await embed(worker, 3, 4)
+    rig.model.gate.set()
+    assert await waiting == [1, 2]
+    assert await asyncio.gather(*(embed(worker, number) for number in range(8))) == [[number] for number in range(8)]
+    worker.close()
+
+
+async def test_a_request_that_is_given_up_tells_how_slow_it_is(rig: Rig) -> None:
+    rig.thread.start()
+    worker = rig.worker(0, request_timeout_s=2)
+    await ready(worker)
+    rig.model.gate.clear()
+    lost = asyncio.create_task(embed(worker, 1))
+    await asyncio.sleep(0.6)
+    lost.cancel()
+    await asyncio.wait([lost])
+    with pytest.raises(QueueFull, match="REQUEST_TIMEOUT_S"):
+        await embed(worker, 2)
+    rig.model.gate.set()
+    while worker.outstanding:
+        await asyncio.sleep(0.001)
+    assert await embed(worker, 3) == [3]
+    worker.close()
+
+
 async def test_memory_of_a_cancelled_request_stays_until_the_engine_lets_go(rig: Rig) -> None:
     rig.thread.start()
     rig.model.gate.clear()
@@ -202,7 +248,7 @@ async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
             statistics=counters.statistics(1 + index)["model"], metrics=Metrics(),
         )  # fmt: skip
         threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
-    worker = Engines([pair[0] for pair in pairs], arena, counters, 0, 1000)
+    worker = Engines([pair[0] for pair in pairs], arena, counters, 0, max_queue_images=1000, request_timeout_s=60)
     threads[0].start()
     worker.start()
     await asyncio.sleep(0.05)
