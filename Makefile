@@ -44,7 +44,7 @@ chaos: setup ## faults under load, at least ten minutes
 fuzz: setup ## 100,000 damaged images and requests, and thousands to each backend
 	@$(BIN)/python -m tests.chaos.fuzz
 
-load: setup ## 1.5 times the peak of all backends at once, five minutes
+load: setup ## 1.5 times the peak of each backend, five minutes
 	@$(BIN)/python -m tests.chaos.load
 
 lint: setup ## ruff, mypy, shellcheck, hadolint, bandit, and that the lock file is up to date

@@ -2,7 +2,7 @@
 
 First the peak: as many requests in flight as a backend needs to be busy all the time. Then the overload: requests come as a
 Poisson process at a multiple of the peak, whether or not the backend keeps up. Latency counts from the scheduled moment.
-All backends go through this at the same time, because they share the machine.
+One backend after the other, so that a peak and what is compared with it had the same share of the machine.
 """
 
 import argparse
@@ -247,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--factor", type=float, default=1.5, help="of the peak")
     parser.add_argument("--seconds", type=float, default=300, help="of overload, each backend")
-    parser.add_argument("--peak-seconds", type=float, default=20, help="of each window that looks for the peak")
+    parser.add_argument("--peak-seconds", type=float, default=30, help="of each window that looks for the peak")
     parser.add_argument("--model", type=Path, help="BAKEOFF_HOME with an exported model to copy, instead of an export")
     parser.add_argument("--json", type=Path, help="where the figures go as JSON")
     arguments = parser.parse_args()
@@ -274,7 +274,7 @@ def main() -> None:
 async def _all(stack: RunningStack, factor: float, seconds: float, peak_seconds: float) -> list[Overload]:
     reference = Reference.load(stack.home / "weights" / "reference.npz")
     backends = [Backend(stack, name, reference) for name in PROGRAMS]
-    return await asyncio.gather(*(overload(backend, factor, seconds, peak_seconds) for backend in backends))
+    return [await overload(backend, factor, seconds, peak_seconds) for backend in backends]
 
 
 if __name__ == "__main__":
