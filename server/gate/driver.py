@@ -11,6 +11,7 @@ from server.gate.board import Board
 from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
 from server.gate.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
+from server.gate.model_processes import ModelProcesses
 from server.gate.restart import kill_program
 from server.hardware import Hardware
 from server.model.reference import Reference
@@ -25,6 +26,8 @@ of its death."""
 
 BUSY_AFTER_S = 5.0
 """A photo unanswered for so long waits behind others, or the backend hangs: from now on its executions are counted."""
+
+LOST_PROCESS = "the process of one of its models has ended, and it starts no other"
 
 Report = Callable[[float, str], None]
 
@@ -82,6 +85,7 @@ class Driver:
         self._stopping = stopping
         self._preparation = preparation
         self._on_gpu = backend.repository is None and hardware.decode == "gpu"
+        self._processes = ModelProcesses(backend.program)
         self._silent_since: float | None = None
         self._unwell_since: float | None = None  # since when a backend that was ready has failed
 
@@ -112,6 +116,8 @@ class Driver:
         name = self._backend.name
         largest = self._settings.max_batch_size
         self._board.enter(name, "starting", reason)
+        if self._processes.one_has_ended():  # while it was warmed or verified
+            self._restart(LOST_PROCESS)
         with self._client() as client, self._client(LOOK_TIMEOUT_S) as look:
             deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(look.live, deadline, "did not start to answer")
@@ -121,6 +127,7 @@ class Driver:
                 self._preparation.prepare(client, self._report_phase)
                 deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(look.ready, deadline, "did not finish loading its models")
+            self._processes = ModelProcesses(self._backend.program)
             self._board.enter(name, "warming")
             warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
             self._board.enter(name, "verifying")
@@ -151,6 +158,10 @@ class Driver:
             executions, moved = -1, time.monotonic()
             while True:
                 self._pause(self._settings.probe_interval_s)
+                if self._processes.one_has_ended():  # Triton may still call itself ready, or never answer again
+                    self._pause(0)  # at a stop they end because their model is unloaded
+                    self._restart(LOST_PROCESS)
+                    return f"{LOST_PROCESS}; killed, and supervisord starts it again"
                 try:
                     if not look.ready():
                         return "it stopped answering; supervisord starts it again"

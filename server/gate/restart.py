@@ -11,7 +11,7 @@ def kill_program(name: str) -> bool:
 
     SIGKILL also ends what is stopped or stuck, and its children: one that was stopped would keep port and GPU.
     """
-    program = _find(name)
+    program = find_program(name)
     if program is None:
         return False
     family = [program]
@@ -27,7 +27,7 @@ def kill_program(name: str) -> bool:
 
 def stop_program(name: str) -> psutil.Process | None:
     """Send SIGTERM to a program of this stack's supervisord and return it; None when it does not run."""
-    program = _find(name)
+    program = find_program(name)
     if program is None:
         return None
     with contextlib.suppress(psutil.Error):
@@ -35,7 +35,7 @@ def stop_program(name: str) -> psutil.Process | None:
     return program
 
 
-def _find(name: str) -> psutil.Process | None:
+def find_program(name: str) -> psutil.Process | None:
     """Return supervisord's child that runs the program `name`; supervisord has written the name into its environment."""
     for process in psutil.Process(os.getppid()).children():
         try:

@@ -25,6 +25,7 @@ def guarded(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> It
         CANARY_INTERVAL_S="1",
         HANG_TIMEOUT_S="10",
         CLIENT_TIMEOUT_S="2",
+        DECODE_WORKERS="4",
         MAX_CONNECTIONS=str(MAX_CONNECTIONS),
         MAX_BATCH_SIZE="16",
         MAX_QUEUE_REQUESTS="4",

@@ -12,7 +12,7 @@ import pytest
 from server.backends import backends
 from server.gate import driver as module
 from server.gate.board import Board
-from server.gate.driver import Driver
+from server.gate.driver import Driver, Stopping
 from server.model.reference import Reference
 from server.settings import Settings
 
@@ -117,6 +117,44 @@ def test_a_photo_with_a_problem_ends_readiness_and_a_wrong_one_the_program(
     canary.problem, canary.wrong = "embedding of pixels is not that of the reference", wrong
     assert driver._watch() == canary.problem
     assert killed == then
+
+
+class FakeProcesses:
+    """Of models; one has ended."""
+
+    def __init__(self, look: Callable[[], object] = lambda: None) -> None:
+        self._look = look
+
+    def one_has_ended(self) -> bool:
+        self._look()
+        return True
+
+
+def test_one_whose_model_has_lost_a_process_is_killed(
+    driver: Driver, canary: FakeCanary, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_processes", FakeProcesses())
+    assert module.LOST_PROCESS in driver._watch()
+    assert killed == ["triton-onnx"]
+
+
+def test_one_that_lost_it_before_it_was_ready_is_killed_too(
+    driver: Driver, client: FakeClient, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_processes", FakeProcesses())
+    client.is_ready = False
+    with pytest.raises(TimeoutError):
+        driver._bring_up(None)
+    assert killed[0] == "triton-onnx"
+
+
+def test_one_whose_models_are_unloaded_at_a_stop_is_left_alone(
+    driver: Driver, canary: FakeCanary, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_processes", FakeProcesses(driver._stopping.set))
+    with pytest.raises(Stopping):
+        driver._watch()
+    assert killed == []
 
 
 def test_one_that_computes_nothing_while_a_photo_waits_is_killed(
