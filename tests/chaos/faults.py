@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos import files, memory, network
+from tests.chaos import cuda, files, memory, network
 from tests.chaos.processes import send, stop_for_a_while
 from tests.stack.stack import RunningStack
 
@@ -66,11 +66,15 @@ ARTIFACTS = {
 BOTH = ("pytorch", "onnx")
 
 
-def all_faults(*, small_disk: bool) -> Iterator[Fault]:
-    """Yield every fault; a full disk only where BAKEOFF_HOME has a file system of its own."""
+def all_faults(*, small_disk: bool, gpu: bool) -> Iterator[Fault]:
+    """Yield every fault.
+
+    Args:
+        small_disk: BAKEOFF_HOME has a file system of its own, which can be full.
+        gpu: the models compute on a GPU, with `cuda.inside`; what is in its memory cannot be overwritten from outside.
+    """
     for name, (words, touches) in PROCESSES.items():
-        within = HANG_S if "stub" in name else DEATH_S  # tritonserver lives on, and only the gate's photos show it
-        yield Fault(f"SIGKILL {name}", send(words, signal.SIGKILL), touches, within, kills=True)
+        yield Fault(f"SIGKILL {name}", send(words, signal.SIGKILL), touches, DEATH_S, kills=True)
     for name, (words, touches) in PROCESSES.items():
         if words != PARENT:
             yield Fault(f"SIGSTOP {name}", send(words, signal.SIGSTOP), touches, HANG_S, kills=True)
@@ -84,7 +88,12 @@ def all_faults(*, small_disk: bool) -> Iterator[Fault]:
         yield Fault("disk full", files.fill_disk(send(TRITON, signal.SIGKILL)), ("onnx",), DEATH_S, kills=True)
     for name, words in (("pytorch's engine", ENGINE), ("its pixel model's stub", PIXEL_STUB)):
         touches = PROCESSES[name][1]
-        yield Fault(f"weights in memory of {name}", memory.overwrite(words), touches, HANG_S, kills=True, corrupts=True)
+        if gpu:
+            lose = send(words, cuda.LOSE_CONTEXT)
+            yield Fault(f"lost CUDA context of {name}", lose, touches, HANG_S, kills=True)
+        else:
+            overwrite = memory.overwrite(words)
+            yield Fault(f"weights in memory of {name}", overwrite, touches, HANG_S, kills=True, corrupts=True)
         yield Fault(f"no more memory for {name}", memory.exhaust(words), touches, kills=True)
     yield Fault("no more memory for triton-onnx", memory.exhaust(TRITON), ("onnx",), kills=True)
     half_a_head, half_a_body = network.HALF_A_HEAD, network.HALF_A_BODY

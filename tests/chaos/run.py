@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
 
+from server.hardware import resolve
 from server.model.reference import Reference
+from server.settings import Settings
+from tests.chaos import cuda
 from tests.chaos.checker import Load
 from tests.chaos.faults import Fault, all_faults
 from tests.chaos.files import has_its_own_disk
@@ -40,6 +43,7 @@ SETTINGS = {
     "CANARY_INTERVAL_S": "1",
     "HANG_TIMEOUT_S": "10",
     "MAX_CONNECTIONS": "300",
+    "DECODE_WORKERS": "4",  # so that the death of one does not stop the others
     **SMALL,
 }
 
@@ -106,6 +110,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="faults whose name has this pattern")
     parser.add_argument("--json", type=Path, help="where the outcomes go as JSON")
     arguments = parser.parse_args()
+    gpu = resolve(Settings()).device == "cuda"
     with (
         contextlib.nullcontext(arguments.model) if arguments.model else exported() as model,
         small_disk(model) as home,
@@ -113,8 +118,8 @@ def main() -> None:
         small = has_its_own_disk(home)
         if not small:
             print("not run: disk full, which needs root and a tmpfs", file=sys.stderr)
-        faults = [fault for fault in all_faults(small_disk=small) if re.search(arguments.only, fault.name)]
-        stack = start(home, SHIFT, **SETTINGS)
+        faults = [one for one in all_faults(small_disk=small, gpu=gpu) if re.search(arguments.only, one.name)]
+        stack = start(home, SHIFT, **SETTINGS, **(cuda.inside(home.parent) if gpu else {}))
         try:
             stack.wait(200)
             outcomes = _rounds(stack, faults, arguments.minutes * 60)

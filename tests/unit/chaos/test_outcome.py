@@ -45,8 +45,9 @@ def test_the_report_adds_up() -> None:
     assert line.startswith("2 faults of 1 kinds; 38 requests sent: 36 right")
 
 
-def test_faults_have_names_of_their_own() -> None:
-    names = [fault.name for fault in all_faults(small_disk=True)]
+@pytest.mark.parametrize("gpu", [False, True])
+def test_faults_have_names_of_their_own(gpu: bool) -> None:
+    names = [fault.name for fault in all_faults(small_disk=True, gpu=gpu)]
     assert len(names) == len(set(names)) > 30
 
 
