@@ -248,6 +248,7 @@ def main() -> None:
     parser.add_argument("--factor", type=float, default=1.5, help="of the peak")
     parser.add_argument("--seconds", type=float, default=300, help="of overload, each backend")
     parser.add_argument("--peak-seconds", type=float, default=30, help="of each window that looks for the peak")
+    parser.add_argument("--backend", choices=PROGRAMS, action="append", help="only this one; may be repeated")
     parser.add_argument("--model", type=Path, help="BAKEOFF_HOME with an exported model to copy, instead of an export")
     parser.add_argument("--json", type=Path, help="where the figures go as JSON")
     arguments = parser.parse_args()
@@ -258,7 +259,9 @@ def main() -> None:
         stack = start(home, SHIFT, BACKENDS=",".join(PROGRAMS))
         try:
             stack.wait(200)
-            rows = asyncio.run(_all(stack, arguments.factor, arguments.seconds, arguments.peak_seconds))
+            reference = Reference.load(home / "weights" / "reference.npz")
+            backends = [Backend(stack, name, reference) for name in arguments.backend or PROGRAMS]
+            rows = asyncio.run(_all(backends, arguments.factor, arguments.seconds, arguments.peak_seconds))
             assert stack.ready()[0] == 200, "a backend was restarted"
         finally:
             stack.stop()
@@ -271,9 +274,7 @@ def main() -> None:
         sys.exit("\n".join(missed))
 
 
-async def _all(stack: RunningStack, factor: float, seconds: float, peak_seconds: float) -> list[Overload]:
-    reference = Reference.load(stack.home / "weights" / "reference.npz")
-    backends = [Backend(stack, name, reference) for name in PROGRAMS]
+async def _all(backends: list[Backend], factor: float, seconds: float, peak_seconds: float) -> list[Overload]:
     return [await overload(backend, factor, seconds, peak_seconds) for backend in backends]
 
 
