@@ -8,6 +8,7 @@ One backend after the other, so that a peak and what is compared with it had the
 import argparse
 import asyncio
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -49,6 +50,7 @@ class Seen:
 
     Attributes:
         counts: `right`, `wrong`, `refused` (503 or 504 in words; 503 of 8002 with `Retry-After`), `unclear`, `broken`.
+        examples: one of each kind of answer, by its text without its numbers.
         latencies_s: of the right answers.
         in_time: right answers that came before the window's end.
         resident: bytes of the backend's processes, one sample a second.
@@ -70,7 +72,7 @@ class Seen:
         """Count one."""
         self.counts[kind] += 1
         if kind != "right":
-            self.examples.setdefault(f"{kind}: {example}", example)
+            self.examples.setdefault(re.sub(r"\d+", "0", f"{kind}: {example}"), f"{kind}: {example}")
 
 
 class Backend:
@@ -207,7 +209,7 @@ async def overload(backend: Backend, factor: float, seconds: float, peak_seconds
         p99_s=float(np.percentile(seen.latencies_s, 99)),
         resident_mib=(float(np.median(seen.resident[:half])) / MIB, max(seen.resident[half:]) / MIB),
         counts=dict(seen.counts),
-        examples=list(seen.examples),
+        examples=list(seen.examples.values()),
     )
 
 
