@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from server.gate.checks import bounds
-from server.gate.client import BackendClient, BackendError, Busy
+from server.gate.client import BackendClient, BackendError, Busy, ModelLost
 from server.model.agreement import compare
 from server.model.reference import Reference
 from server.settings import Precision
@@ -41,7 +41,7 @@ class Canary:
         self._answered = time.monotonic()
         self._asking = False
         self._problem: str | None = None
-        self._wrong = False
+        self._incurable = False
 
     def __enter__(self) -> "Canary":
         threading.Thread(target=self._run, name="canary", daemon=True).start()
@@ -56,9 +56,9 @@ class Canary:
         return self._problem
 
     @property
-    def wrong(self) -> bool:
-        """Whether the problem is an embedding that is not the reference's, rather than an error in words."""
-        return self._wrong
+    def incurable(self) -> bool:
+        """Whether only a new process helps: an embedding is not the reference's, or Triton has given up a model's process."""
+        return self._incurable
 
     @property
     def waiting_s(self) -> float:
@@ -74,11 +74,12 @@ class Canary:
                 self._asking = True
                 try:
                     problem = self.ask(client, next(rows))
-                    self._wrong = problem is not None
+                    self._incurable = problem is not None
                     self._problem = problem  # last: whoever sees it looks at the other
                 except Busy:
                     continue  # still without an answer
                 except BackendError as error:
+                    self._incurable = isinstance(error, ModelLost)
                     self._problem = str(error)
                 except Exception as error:  # an answer that nobody foresaw is no right one
                     self._problem = f"the gate cannot read the answer: {error!r}"

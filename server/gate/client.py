@@ -20,6 +20,9 @@ ANSWER_TIMEOUT_S = 120.0
 FAILURES = (OSError, InferenceServerException, HTTPParseError)
 """What `tritonclient` raises; the last is its HTTP library's, for a connection that is closed within an answer."""
 
+GIVEN_UP = "is not healthy"
+"""In Triton's answer for a Python model whose process has ended or hangs: `Stub process ... is not healthy`."""
+
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -29,6 +32,10 @@ class BackendError(RuntimeError):
 
 class Busy(BackendError):
     """A backend refuses a request because too many wait already, or has dropped it after it waited too long."""
+
+
+class ModelLost(BackendError):
+    """Triton has given up a process of a model; it starts no other, so only a new Triton helps."""
 
 
 class BackendClient:
@@ -146,8 +153,7 @@ class BackendClient:
                 headers=dict(self._headers),  # to which tritonclient adds
             ).as_numpy(EMBEDDING)
         except FAILURES as error:
-            refused = isinstance(error, InferenceServerException) and str(error.status()) in ("503", "504")
-            raise (Busy if refused else BackendError)(f"{model}, batch of {len(values)}: {error}") from error
+            raise _kind(error)(f"{model}, batch of {len(values)}: {error}") from error
         if embeddings is None:
             raise BackendError(f"{model}, batch of {len(values)}: the answer holds no {EMBEDDING}")
         return embeddings
@@ -160,3 +166,11 @@ class BackendClient:
             raise
         except FAILURES:
             return False
+
+
+def _kind(error: Exception) -> type[BackendError]:
+    if not isinstance(error, InferenceServerException):
+        return BackendError
+    if GIVEN_UP in str(error):
+        return ModelLost
+    return Busy if str(error.status()) in ("503", "504") else BackendError

@@ -166,7 +166,7 @@ class Driver:
                     if not look.ready():
                         return "it stopped answering; supervisord starts it again"
                     if canary.problem:
-                        if canary.wrong:  # at once: until it is gone it answers others wrongly too
+                        if canary.incurable:  # at once: until it is gone it answers others so too
                             self._restart(canary.problem)
                         return canary.problem
                     if canary.waiting_s < BUSY_AFTER_S:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from server.gate.canary import Canary
-from server.gate.client import BackendError, Busy
+from server.gate.client import BackendError, Busy, ModelLost
 from server.model.reference import Reference
 
 RNG = np.random.default_rng(5)
@@ -73,7 +73,7 @@ def test_right_answers_are_no_problem() -> None:
 )
 def test_wrong_answers_are(wrong: Callable[[np.ndarray], np.ndarray]) -> None:
     with canary(wrong) as one:
-        assert within(5, lambda: one.wrong)
+        assert within(5, lambda: one.incurable)
     assert "embedding of pixels" in str(one.problem)
 
 
@@ -84,7 +84,16 @@ def test_an_error_is_a_problem_and_names_itself() -> None:
     with canary(fail) as one:
         assert within(5, lambda: one.problem is not None)
     assert "illegal memory access" in str(one.problem)
-    assert not one.wrong
+    assert not one.incurable
+
+
+def test_a_model_s_process_that_triton_has_given_up_is_incurable() -> None:
+    def fail(_: np.ndarray) -> np.ndarray:
+        raise ModelLost("Stub process 'openclip_preprocess_0_2' is not healthy.")
+
+    with canary(fail) as one:
+        assert within(5, lambda: one.problem is not None)
+    assert one.incurable
 
 
 def test_silence_and_refusal_are_counted_but_are_no_verdict() -> None:

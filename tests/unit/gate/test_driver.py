@@ -47,7 +47,7 @@ class FakeCanary:
     """A photo whose fate is told by attributes."""
 
     problem: str | None = None
-    wrong = False
+    incurable = False
     waiting_s = 0.0
 
     def __enter__(self) -> "FakeCanary":
@@ -114,7 +114,7 @@ def test_one_that_stays_silent_is_killed(driver: Driver, client: FakeClient, kil
 def test_a_photo_with_a_problem_ends_readiness_and_a_wrong_one_the_program(
     driver: Driver, canary: FakeCanary, killed: list[str], wrong: bool, then: list[str]
 ) -> None:
-    canary.problem, canary.wrong = "embedding of pixels is not that of the reference", wrong
+    canary.problem, canary.incurable = "embedding of pixels is not that of the reference", wrong
     assert driver._watch() == canary.problem
     assert killed == then
 
