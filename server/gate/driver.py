@@ -85,7 +85,7 @@ class Driver:
         self._stopping = stopping
         self._preparation = preparation
         self._on_gpu = backend.repository is None and hardware.decode == "gpu"
-        self._processes = ModelProcesses(backend.program)
+        self._processes: ModelProcesses | None = None  # of the Triton that was loaded last, unless it was killed
         self._silent_since: float | None = None
         self._unwell_since: float | None = None  # since when a backend that was ready has failed
 
@@ -116,7 +116,7 @@ class Driver:
         name = self._backend.name
         largest = self._settings.max_batch_size
         self._board.enter(name, "starting", reason)
-        if self._processes.one_has_ended():  # while it was warmed or verified
+        if self._processes and self._processes.one_has_ended():  # while it was warmed or verified
             self._restart(LOST_PROCESS)
         with self._client() as client, self._client(LOOK_TIMEOUT_S) as look:
             deadline = time.monotonic() + self._settings.load_timeout_s
@@ -158,7 +158,7 @@ class Driver:
             executions, moved = -1, time.monotonic()
             while True:
                 self._pause(self._settings.probe_interval_s)
-                if self._processes.one_has_ended():  # Triton may still call itself ready, or never answer again
+                if self._processes and self._processes.one_has_ended():  # Triton may still say ready, or hang
                     self._pause(0)  # at a stop they end because their model is unloaded
                     self._restart(LOST_PROCESS)
                     return f"{LOST_PROCESS}; killed, and supervisord starts it again"
@@ -209,7 +209,7 @@ class Driver:
     def _restart(self, reason: str) -> None:
         if kill_program(self._backend.program):
             log.error("%s: killed, so that supervisord starts it again: %s", self._backend.name, reason)
-        self._silent_since = self._unwell_since = None
+        self._silent_since = self._unwell_since = self._processes = None
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):

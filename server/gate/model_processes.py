@@ -20,8 +20,12 @@ class ModelProcesses:
             program: supervisord's name for it.
         """
         top = find_program(program)
+        family = []
+        if top:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                family = top.children(recursive=True)
         self._with_parents: list[tuple[psutil.Process, psutil.Process]] = []
-        for process in top.children(recursive=True) if top else []:
+        for process in family:
             with contextlib.suppress(psutil.Error):
                 parent = process.parent()
                 if process.name() == STUB and parent:
