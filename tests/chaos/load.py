@@ -29,8 +29,14 @@ from tests.chaos.processes import PROGRAMS, resident
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, start
 
 SHIFT = 31_000
-IN_FLIGHT = (4, 16, 48)
-"""Tried for the peak; the best one counts."""
+IN_FLIGHT = (8, 32, 128)
+"""Tried for the peak; the best one counts. The last is more than a batch of the largest size waits for."""
+
+RAMP_S = 5.0
+"""At the start of a window that looks for the peak; answers count from here on, when every batch can be full."""
+
+REFUSED_S = 1.0
+"""That a refused request of those windows waits before it is sent again, as `Retry-After` asks."""
 
 GOODPUT_SHARE = 0.9
 MEMORY_GROWTH = 0.1
@@ -52,11 +58,12 @@ class Seen:
         counts: `right`, `wrong`, `refused` (503 or 504 in words; 503 of 8002 with `Retry-After`), `unclear`, `broken`.
         examples: one of each kind of answer, by its text without its numbers.
         latencies_s: of the right answers.
-        in_time: right answers that came before the window's end.
+        in_time: right answers that came within the window.
         resident: bytes of the backend's processes, one sample a second.
     """
 
-    seconds: float
+    begin: float
+    end: float
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
@@ -66,13 +73,20 @@ class Seen:
     @property
     def goodput(self) -> float:
         """Right answers a second within the window."""
-        return self.in_time / self.seconds
+        return self.in_time / (self.end - self.begin)
 
     def add(self, kind: str, example: str = "") -> None:
         """Count one."""
         self.counts[kind] += 1
         if kind != "right":
             self.examples.setdefault(re.sub(r"\d+", "0", f"{kind}: {example}"), f"{kind}: {example}")
+
+    def add_right(self, scheduled: float) -> None:
+        """Count a right answer that has come now."""
+        self.add("right")
+        now = time.monotonic()
+        self.in_time += self.begin <= now <= self.end
+        self.latencies_s.append(now - scheduled)
 
 
 class Backend:
@@ -86,26 +100,25 @@ class Backend:
         self._bodies = [body_of_files([reference.files[row]]) for row in rows]
         self._bodies += [body_of_pixels([reference.pixels[row].tobytes()]) for row in rows]
 
-    async def ask(self, client: httpx.AsyncClient, number: int, seen: Seen, scheduled: float, end: float) -> None:
-        """Send one request and judge the answer."""
+    async def ask(self, client: httpx.AsyncClient, number: int, seen: Seen, scheduled: float) -> bool:
+        """Send one request and judge the answer; return whether it was right."""
         index = number % len(self._bodies)
         body: Body = self._bodies[index]
         try:
             answer = await client.post(body.path, content=body.data, headers=body.headers)
         except httpx.HTTPError as error:
             seen.add("broken", repr(error))
-            return
+            return False
         if answer.status_code != 200:
             seen.add(*self._refusal(answer))
-            return
+            return False
         found = embeddings(answer.content, int(answer.headers["Inference-Header-Content-Length"]))
         expected = self._reference.embeddings[index % len(self._reference.files)]
         if not np.allclose(found[0], expected, atol=ROW_TOLERANCE):
             seen.add("wrong", str(index))
-            return
-        seen.add("right")
-        seen.in_time += time.monotonic() <= end
-        seen.latencies_s.append(time.monotonic() - scheduled)
+            return False
+        seen.add_right(scheduled)
+        return True
 
     def resident(self) -> int:
         """Return the bytes of memory that its processes hold; what they share counts in each."""
@@ -132,13 +145,14 @@ class Backend:
 
 async def closed(backend: Backend, in_flight: int, seconds: float) -> Seen:
     """Keep `in_flight` requests in flight."""
-    seen = Seen(seconds)
-    end = time.monotonic() + seconds
+    begin = time.monotonic() + RAMP_S
+    seen = Seen(begin, begin + seconds)
 
     async def lane(index: int) -> None:
         number = index * 7
-        while time.monotonic() < end:
-            await backend.ask(client, number, seen, time.monotonic(), end)
+        while time.monotonic() < seen.end:
+            if not await backend.ask(client, number, seen, time.monotonic()):
+                await asyncio.sleep(REFUSED_S)
             number += 1
 
     async with backend.client() as client:
@@ -148,15 +162,15 @@ async def closed(backend: Backend, in_flight: int, seconds: float) -> Seen:
 
 async def opened(backend: Backend, per_s: float, seconds: float) -> Seen:
     """Send requests at `per_s` on average, whatever comes back, and wait for every answer."""
-    seen = Seen(seconds)
     begin = time.monotonic()
+    seen = Seen(begin, begin + seconds)
     async with backend.client() as client:
         sampling = asyncio.ensure_future(_sample(backend.resident, seen))
         asked = []
         for number, moment in enumerate(arrivals(per_s, seconds, seed=7)):
             await asyncio.sleep(max(0.0, begin + moment - time.monotonic()))
-            asked.append(asyncio.ensure_future(backend.ask(client, number, seen, begin + moment, begin + seconds)))
-        await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
+            asked.append(asyncio.ensure_future(backend.ask(client, number, seen, begin + moment)))
+        await asyncio.sleep(max(0.0, seen.end - time.monotonic()))
         sampling.cancel()
         await asyncio.gather(*asked)
     return seen
@@ -174,6 +188,7 @@ class Overload:
 
     Attributes:
         peak: right answers a second of the best closed loop; `peak_after` the same load once more, after the overload.
+        overload: what was offered, as a multiple of the most that was answered, before or during it.
         resident_mib: median of the first half of the overload, largest of the second.
     """
 
@@ -182,6 +197,7 @@ class Overload:
     peak: float
     peak_after: float
     offered: float
+    overload: float
     goodput: float
     p50_s: float
     p99_s: float
@@ -204,6 +220,7 @@ async def overload(backend: Backend, factor: float, seconds: float, peak_seconds
         peak=peak,
         peak_after=after.goodput,
         offered=sum(seen.counts.values()) / seconds,
+        overload=sum(seen.counts.values()) / seconds / max(peak, seen.goodput),
         goodput=seen.goodput,
         p50_s=float(np.percentile(seen.latencies_s, 50)),
         p99_s=float(np.percentile(seen.latencies_s, 99)),
@@ -238,7 +255,7 @@ def table(rows: list[Overload]) -> Iterator[str]:
         bad = sum(one.counts.get(kind, 0) for kind in ("broken", "unclear", "wrong"))
         yield (
             f"| `{one.backend}` | {one.peak:.1f}/s before, {one.peak_after:.1f}/s after, {one.in_flight} in flight "
-            f"| {one.offered:.1f}/s | {one.goodput:.1f}/s | {one.goodput / min(one.peak, one.peak_after):.2f} "
+            f"| {one.offered:.1f}/s, {one.overload:.2f} times | {one.goodput:.1f}/s | {one.goodput / min(one.peak, one.peak_after):.2f} "
             f"| {one.p50_s:.1f} s | {one.p99_s:.1f} s | {one.counts.get('right', 0)} | {one.counts.get('refused', 0)} "
             f"| {bad} | {one.resident_mib[0]:,.0f}, {one.resident_mib[1]:,.0f} MiB |"
         )
