@@ -18,6 +18,7 @@ from server.pytorch.access import LIVENESS, Access
 from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
+from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
@@ -33,7 +34,11 @@ MIB = 2**20
 
 
 def create_app(
-    settings: Settings, hardware: Hardware, engines: Engines, statistics: dict[str, ModelStatistics]
+    settings: Settings,
+    hardware: Hardware,
+    engines: Engines,
+    statistics: dict[str, ModelStatistics],
+    heartbeat: Heartbeat,
 ) -> FastAPI:
     """Build the application; it answers from the start, and embeds once the engines have loaded.
 
@@ -59,6 +64,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        heartbeat.start()
         engines.start()
         yield
         await benchmark.close()
@@ -73,6 +79,7 @@ def create_app(
         settings=settings,
         hardware=hardware,
         engines=engines,
+        heartbeat=heartbeat,
         service=service,
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},

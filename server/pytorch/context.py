@@ -11,6 +11,7 @@ from server.hardware import Hardware
 from server.home import state_file
 from server.oip.model import ModelSpec
 from server.pytorch.engines import Engines
+from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
@@ -31,6 +32,7 @@ class Context:
     settings: Settings
     hardware: Hardware
     engines: Engines
+    heartbeat: Heartbeat
     service: EmbeddingService
     metrics: Metrics
     specs: dict[str, ModelSpec]
@@ -64,6 +66,15 @@ async def context(request: Request) -> Context:
 def ready_document(parts: Context) -> Document:
     """Return the readiness document of the whole container, not ready while this server is not."""
     document = read_document(state_file(parts.settings.bakeoff_home))
-    if document["ready"] and "pytorch" in parts.settings.backends and not parts.loaded:
-        return {**document, "ready": False, "note": "the PyTorch server is starting again"}
+    if document["ready"] and "pytorch" in parts.settings.backends and (problem := _problem(parts)):
+        return {**document, "ready": False, "note": problem}
     return document
+
+
+def _problem(parts: Context) -> str | None:
+    """Return what this server knows of itself and the gate cannot see at once."""
+    if not parts.loaded:
+        return "the PyTorch server is starting again"
+    if silent := parts.heartbeat.silent():
+        return f"HTTP worker {silent[0]} of the PyTorch server hangs; after HANG_TIMEOUT_S the server is started again"
+    return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
+from server.pytorch.heartbeat import SILENT_AFTER_S, Watch
 from server.pytorch.ipc import inherited, messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -34,6 +35,9 @@ encoder that happen to share their queue: 7,700 decoded images/s beside the enco
 
 METRICS_BYTES = 8 * 2**20
 """Free space for the metrics of one process, rounded up well."""
+
+LOOK_EVERY_S = 0.5
+"""Between two looks at the beats."""
 
 STOP_SHARE = 0.8
 """Part of STOP_TIMEOUT after which a process that still runs is killed."""
@@ -62,20 +66,23 @@ class Family:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         lifeline, held = os.pipe()  # `held` is closed by our end, whatever that is
-        await self._start(lifeline)
+        counters = await self._start(lifeline)
         os.close(lifeline)
+        watching = asyncio.ensure_future(self._watch(counters))
         waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
         stop = asyncio.ensure_future(stopping.wait())
         await asyncio.wait({stop, *waits}, return_when=asyncio.FIRST_COMPLETED)
         ended = [(name, wait.result()) for wait, name in waits.items() if wait.done()]
         stop.cancel()
+        watching.cancel()
         for name, status in ended:
             log.error("%s ended with status %d; the others are stopped, and supervisord starts all again", name, status)
         await self._stop(list(waits))
         os.close(held)
         return 1 if ended else 0
 
-    async def _start(self, lifeline: int) -> None:
+    async def _start(self, lifeline: int) -> Counters:
+        """Start all; return what they count."""
         gpus: Sequence[int | None] = range(len(self._hardware.gpus)) if self._hardware.device == "cuda" else [None]
         workers = self._hardware.http_workers
         largest = self._settings.max_batch_size
@@ -108,6 +115,18 @@ class Family:
         for pair in ends.values():
             for end in pair:  # a channel must end with the processes that use it
                 end.close()
+        return counters
+
+    async def _watch(self, counters: Counters) -> None:
+        """Kill a process that hangs, which ends all: what it has accepted it would never answer."""
+        names = list(self._processes)  # in the order of their rows
+        looks = round(max(self._settings.hang_timeout_s, SILENT_AFTER_S) / LOOK_EVERY_S)
+        watch = Watch(counters, len(names), looks)
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for row in watch.silent():
+                log.error("%s has hung for %g s (HANG_TIMEOUT_S) and is killed", names[row], looks * LOOK_EVERY_S)
+                self._processes[names[row]].kill()
 
     async def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
         descriptors = [

@@ -13,6 +13,7 @@ from server.pytorch.app import create_app
 from server.pytorch.connection import Connection
 from server.pytorch.draining import Drainable, DrainingServer
 from server.pytorch.engines import Engines
+from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.ipc import inherited, lifeline
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -39,7 +40,8 @@ def main() -> None:
             max_queue_images=settings.max_queue_images,
             request_timeout_s=settings.request_timeout_s,
         )
-        app = create_app(settings, hardware, engines, counters.statistics(own.row))
+        heartbeat = Heartbeat(counters, own.row, hardware.http_workers)
+        app = create_app(settings, hardware, engines, counters.statistics(own.row), heartbeat)
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))
     assert own.listener is not None

@@ -78,7 +78,7 @@ def all_faults(*, small_disk: bool, gpu: bool) -> Iterator[Fault]:
     for name, (words, touches) in PROCESSES.items():
         if words != PARENT:
             yield Fault(f"SIGSTOP {name}", send(words, signal.SIGSTOP), touches, HANG_S, kills=True)
-    yield Fault("SIGSTOP pytorch's parent, which only waits", stop_for_a_while(PARENT))
+    yield Fault("SIGSTOP pytorch's parent, which only watches", stop_for_a_while(PARENT))
     for path, (words, touches) in ARTIFACTS.items():
         kill = send(words, signal.SIGKILL)
         yield Fault(f"deletion of {path}", files.damage(path, kill, delete=True), touches, DEATH_S, kills=True)

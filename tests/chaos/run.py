@@ -43,7 +43,8 @@ SETTINGS = {
     "CANARY_INTERVAL_S": "1",
     "HANG_TIMEOUT_S": "10",
     "MAX_CONNECTIONS": "300",
-    "DECODE_WORKERS": "4",  # so that the death of one does not stop the others
+    "HTTP_WORKERS": "2",  # these two as on a GPU: the death or hang of one does not stop the others
+    "DECODE_WORKERS": "4",
     **SMALL,
 }
 

@@ -42,6 +42,7 @@ def main() -> None:
         settings=settings,
         hardware=resolve(settings),
         engines=cast("Any", SimpleNamespace(loaded=True)),
+        heartbeat=cast("Any", SimpleNamespace(silent=list)),
         metrics=metrics,
         backends=backends(settings),
         trial=Trial(backends(settings), {}),

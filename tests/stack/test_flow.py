@@ -31,6 +31,7 @@ def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         BACKENDS="pytorch",
         PRECISION=PRECISION,
         HTTP_WORKERS="2",
+        HANG_TIMEOUT_S="10",
         MAX_QUEUE_IMAGES=str(QUEUE),
         **QUIET,
     )
@@ -76,6 +77,10 @@ def wait_idle(stack: RunningStack) -> None:
     while not idle(stack):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def family(stack: RunningStack) -> list[psutil.Process]:
+    return [process for process in stack.processes() if "server.pytorch" in command_line(process)]
 
 
 def test_what_does_not_fit_the_queue_is_refused_at_once(small: RunningStack, reference: Reference) -> None:
@@ -141,10 +146,18 @@ def test_counters_are_those_of_all_workers(small: RunningStack, reference: Refer
 
 @pytest.mark.parametrize("part", ["server.pytorch.engine", "server.pytorch.worker"])
 def test_a_killed_part_takes_its_server_down_and_all_of_it_comes_back(small: RunningStack, part: str) -> None:
-    family = [process for process in small.processes() if "server.pytorch" in command_line(process)]
-    victim = next(process for process in family if part in command_line(process))
-    victim.kill()
-    _, alive = psutil.wait_procs(family, timeout=20)
+    members = family(small)
+    next(process for process in members if part in command_line(process)).kill()
+    _, alive = psutil.wait_procs(members, timeout=20)
+    assert alive == []
+    small.wait(200)
+
+
+def test_a_worker_that_hangs_is_not_ready_and_its_server_is_started_again(small: RunningStack) -> None:
+    members = family(small)
+    next(process for process in members if "server.pytorch.worker" in command_line(process)).suspend()
+    small.wait(503, 10)
+    _, alive = psutil.wait_procs(members, timeout=40)
     assert alive == []
     small.wait(200)
 

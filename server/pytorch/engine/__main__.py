@@ -67,6 +67,7 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
         delay_us=settings.batch_delay_us,
         statistics=counters.statistics(own.row)[PIXEL_MODEL],
         metrics=Metrics(),
+        beat=lambda: counters.beat(own.row),
     ).serve(model.loaded)
 
 

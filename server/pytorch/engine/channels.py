@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from server.oip.spec import EMBEDDING_SIZE
+from server.pytorch.heartbeat import BEAT_EVERY_S
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.messages import MAX_PACKET, Reply, Request, decode_request, encode
 
@@ -80,19 +81,20 @@ class Channels:
         for channel in self.all:
             self._selector.register(channel.socket, selectors.EVENT_READ, channel)
 
-    def serve(self, handle: Callable[[Channel, Request], None]) -> None:
-        """Give every request to `handle` until the last worker has closed its end."""
+    def serve(self, handle: Callable[[Channel, Request], None], beat: Callable[[], None]) -> None:
+        """Give every request to `handle` until the last worker has closed its end; `beat` at least every `BEAT_EVERY_S`."""
         self._open = len(self.all)
         try:
-            self._serve(handle)
+            self._serve(handle, beat)
         finally:
             self._selector.close()
             for end in (self._woken, self._waker):
                 end.close()
 
-    def _serve(self, handle: Callable[[Channel, Request], None]) -> None:
+    def _serve(self, handle: Callable[[Channel, Request], None], beat: Callable[[], None]) -> None:
         while self._open:
-            for key, events in self._selector.select():
+            beat()
+            for key, events in self._selector.select(BEAT_EVERY_S):
                 channel: Channel | None = key.data
                 if channel is None:
                     self._woken.recv(4096)

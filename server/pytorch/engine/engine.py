@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 import torch
 
@@ -31,6 +32,7 @@ class Engine:
         delay_us: int,
         statistics: ModelStatistics,
         metrics: Metrics,
+        beat: Callable[[], None],
     ) -> None:
         """Put the parts together.
 
@@ -38,6 +40,7 @@ class Engine:
             decoder: None where the workers decode.
             delay_us: microseconds that the first image of a batch waits for company.
             statistics: of the pixel model; Triton, too, books an ensemble's executions on its inner model.
+            beat: says that the engine works, which is to say that it has nothing to do or gets on with it.
         """
         self._channels = channels
         self._statistics = statistics
@@ -46,6 +49,8 @@ class Engine:
         self._encode = EncodeLoop(encoder, self._queue, on_execution=self._record, on_error=_end_if_fatal)
         self._decode = DecodeLoop(decoder, self._queue, on_error=_end_if_fatal) if decoder else None
         self._requests: dict[tuple[int, int], Request] = {}
+        self._beat = beat
+        self._moved = True
 
     def serve(self, loaded: Loaded) -> None:
         """Tell the workers that the model is loaded, then work until they are gone."""
@@ -60,11 +65,16 @@ class Engine:
 
     def _read(self) -> None:
         try:
-            self._channels.serve(self._handle)
+            self._channels.serve(self._handle, self._beat_if_well)
             if self._decode:
                 self._decode.close()
         finally:
             self._queue.close()
+
+    def _beat_if_well(self) -> None:
+        if self._moved or not self._requests:
+            self._moved = False
+            self._beat()
 
     def _handle(self, channel: Channel, message: Message) -> None:
         if isinstance(message, Cancel):
@@ -92,6 +102,7 @@ class Engine:
         key = (id(channel), identifier)
 
         def reply(done: object) -> None:
+            self._moved = True
             self._requests.pop(key, None)
             channel.send(done)  # type: ignore[arg-type]
 
@@ -100,6 +111,7 @@ class Engine:
         return request
 
     def _record(self, images: int, encoded: Encoded) -> None:
+        self._moved = True
         self._statistics.record_execution(images, encoded.input_ns, encoded.infer_ns, encoded.output_ns)
         self._metrics.batch_size.observe(images)
 

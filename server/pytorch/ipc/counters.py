@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import time
 from typing import Self
 
 import numpy as np
@@ -14,7 +15,10 @@ Cells = npt.NDArray[np.int64]
 OUTSTANDING = 0
 """Cell of a row: images that the process has handed to engines and that are not answered yet."""
 
-MODELS = 1
+BEAT = 1
+"""Cell of a row: when its process last said that it works, in nanoseconds of the monotonic clock; 0 before it first does."""
+
+MODELS = 2
 """First cell of a row that belongs to the models' statistics."""
 
 
@@ -51,6 +55,14 @@ class Counters:
     def add_outstanding(self, row: int, images: int) -> None:
         """Add to (or, negative, take from) the images that the process of `row` waits for."""
         self._table[row, OUTSTANDING] += images
+
+    def beat(self, row: int) -> None:
+        """Say that the process of `row` works."""
+        self._table[row, BEAT] = time.monotonic_ns()
+
+    def last_beat(self, row: int) -> int:
+        """Return when it last said so, in nanoseconds of the monotonic clock; 0 before it first does."""
+        return int(self._table[row, BEAT])
 
     @property
     def outstanding(self) -> int:

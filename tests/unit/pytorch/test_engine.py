@@ -14,6 +14,7 @@ from server.pytorch.engine.engine import Engine
 from server.pytorch.engine.work import Encoded, Segment
 from server.pytorch.engines import EngineFailed, Engines, QueueFull
 from server.pytorch.errors import NotReady
+from server.pytorch.heartbeat import BEAT_EVERY_S
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -59,6 +60,7 @@ class Rig:
         engine = Engine(
             Channels(ends), self.model, None, delay_us=0,
             statistics=self.counters.statistics(2)["model"], metrics=Metrics(),
+            beat=lambda: self.counters.beat(2),
         )  # fmt: skip
         self.thread = threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True)
 
@@ -236,6 +238,31 @@ async def test_replies_are_kept_for_a_worker_that_does_not_read(rig: Rig) -> Non
     other.close()
 
 
+async def test_an_engine_is_silent_while_it_gets_nowhere(rig: Rig) -> None:
+    def last() -> int:
+        return rig.counters.last_beat(2)
+
+    async def beats_within(seconds: float) -> bool:
+        before = last()
+        await asyncio.sleep(seconds)
+        return last() != before
+
+    assert last() == 0  # it loads
+    rig.thread.start()
+    worker = rig.worker(0)
+    await ready(worker)
+    assert await beats_within(4 * BEAT_EVERY_S)  # it has nothing to do
+    rig.model.gate.clear()
+    held = asyncio.create_task(embed(worker, 1))
+    await asyncio.sleep(2 * BEAT_EVERY_S)
+    more = asyncio.create_task(embed(worker, 2))  # is taken in, which is no progress
+    assert not await beats_within(4 * BEAT_EVERY_S)
+    rig.model.gate.set()
+    assert [await held, await more] == [[1], [2]]
+    assert await beats_within(4 * BEAT_EVERY_S)
+    worker.close()
+
+
 async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
     models = Model(), Model()
     counters = Counters.create(3, MODELS, 16)
@@ -245,7 +272,7 @@ async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
     for index, (model, pair) in enumerate(zip(models, pairs, strict=True)):
         engine = Engine(
             Channels([(pair[1], Arena(arena.fileno()))]), model, None, delay_us=0,
-            statistics=counters.statistics(1 + index)["model"], metrics=Metrics(),
+            statistics=counters.statistics(1 + index)["model"], metrics=Metrics(), beat=lambda: None,
         )  # fmt: skip
         threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
     worker = Engines([pair[0] for pair in pairs], arena, counters, 0, max_queue_images=1000, request_timeout_s=60)
