@@ -13,20 +13,26 @@ MIB = 1 << 20
 
 
 def damage(path: str, then: Inject, *, delete: bool) -> Inject:
-    """Return a fault: a file is lost, or its middle is noise, and then the process that needs it is killed."""
+    """Return a fault: files are lost, or their middle is noise, and then the process that needs them is killed."""
 
     def inject(stack: RunningStack) -> None:
-        (file,) = stack.home.glob(path)
-        if delete:
-            file.unlink()
-        else:
-            size = file.stat().st_size
-            with file.open("r+b") as handle:
-                handle.seek(size // 2)
-                handle.write(os.urandom(min(DAMAGE, size // 2)))
+        files = list(stack.home.glob(path))
+        assert files, f"nothing is at {path}"
+        for file in files:
+            if delete:
+                file.unlink()
+            else:
+                _spoil(file)
         then(stack)
 
     return inject
+
+
+def _spoil(file: Path) -> None:
+    size = file.stat().st_size
+    with file.open("r+b") as handle:
+        handle.seek(size // 2)
+        handle.write(os.urandom(min(DAMAGE, size // 2)))
 
 
 def damage_document(stack: RunningStack) -> None:

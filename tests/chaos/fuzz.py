@@ -24,7 +24,7 @@ from tests.chaos.corpus import body_seeds, image_seeds, mutations
 from tests.chaos.processes import PROGRAMS, resident
 from tests.stack.stack import RunningStack, start
 
-SHIFT = 32_000
+SHIFT = 13_000
 HANG_S = 20
 MIB = 2**20
 MAX_PIXELS = 2_000_000

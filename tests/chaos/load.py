@@ -28,7 +28,7 @@ from server.settings import Settings
 from tests.chaos.processes import PROGRAMS, resident
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, start
 
-SHIFT = 31_000
+SHIFT = 12_000
 IN_FLIGHT = (8, 32, 128)
 """Tried for the peak; the best one counts. The last is more than a batch of the largest size waits for."""
 

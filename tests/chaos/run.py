@@ -25,7 +25,7 @@ from tests.chaos.outcome import Outcome, late, problems, summary, table
 from tests.chaos.processes import left_behind
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, start
 
-SHIFT = 30_000
+SHIFT = 11_000
 RECOVERY_TIMEOUT_S = 180.0
 LOOK_S = 3.0
 """How long `/ready` is looked at where it may stay 200; then what lasts is undone."""

@@ -34,7 +34,7 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def container(image: str) -> Iterator[Container]:
     """A container started with nothing but published ports, watched from its start until it was healthy."""
-    running = Container.run("bakeoff-test-plain", 40_000)
+    running = Container.run("bakeoff-test-plain", 14_000)
     deadline = time.monotonic() + READY_TIMEOUT_S
     try:
         while not (running.start and running.start[-1].probe) and time.monotonic() < deadline:

@@ -38,7 +38,7 @@ def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Pat
     broken = tmp_path / "tritonserver"
     broken.write_text("#!/bin/sh\necho the disk is on fire\nexit 3\n")
     broken.chmod(0o755)
-    running = Container.run("bakeoff-test-fatal", 43_000, "--volume", f"{broken}:/opt/tritonserver/bin/tritonserver:ro")
+    running = Container.run("bakeoff-test-fatal", 14_300, "--volume", f"{broken}:/opt/tritonserver/bin/tritonserver:ro")
     try:
         assert running.exit_code() == 1
         last = running.log().rstrip().splitlines()
@@ -50,7 +50,7 @@ def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Pat
 
 def test_a_stop_during_the_checks_is_heard(image: str) -> None:
     """A shell that is a container's first process ignores SIGTERM unless it has been told otherwise."""
-    running = Container.run("bakeoff-test-early", 44_000)
+    running = Container.run("bakeoff-test-early", 14_400)
     try:
         time.sleep(0.5)
         podman("stop", "--time", "10", running.name)

@@ -58,7 +58,7 @@ def test_a_read_only_root_without_a_place_for_temporary_files_is_named(image: st
 def confined(container: Container) -> Iterator[Container]:
     """As little as it can live on; with `container`, whose start was watched, it does not compete for the cores."""
     running = Container.run(
-        "bakeoff-test-confined", 41_000, "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp",
+        "bakeoff-test-confined", 14_100, "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp",
         "--user", "54321", "--shm-size", "64m", "--cap-drop", "all", "--security-opt", "no-new-privileges",
     )  # fmt: skip
     try:
@@ -91,7 +91,7 @@ def test_a_kept_volume_makes_the_second_start_faster(image: str) -> None:
     try:
         for _ in range(2):
             began = time.monotonic()
-            running = Container.run("bakeoff-test-volume", 42_000, *options)
+            running = Container.run("bakeoff-test-volume", 14_200, *options)
             try:
                 # The last container's readiness lies in the volume, seconds old.
                 assert not running.sample().probe

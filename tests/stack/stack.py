@@ -122,7 +122,11 @@ def same_model(stack: RunningStack, folder: Path) -> Path:
 
 
 def start(home: Path, shift: int, **settings: str) -> RunningStack:
-    """Start a stack in `home` with every port moved up by `shift`."""
+    """Start a stack in `home` with every port moved up by `shift`.
+
+    At most 24,000: from 32,768 on Linux gives ports to outgoing connections, and one of those, also one that has ended less than a
+    minute ago, would hold the port of a server.
+    """
     ports = {
         "PYTORCH_HTTP_PORT": 8002, "ONNX_HTTP_PORT": 8010, "ONNX_GRPC_PORT": 8011, "ONNX_METRICS_PORT": 8012,
         "TENSORRT_HTTP_PORT": 8020, "TENSORRT_GRPC_PORT": 8021, "TENSORRT_METRICS_PORT": 8022,

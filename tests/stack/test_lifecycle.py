@@ -94,7 +94,7 @@ def test_a_second_stack_disturbs_nobody(stack: RunningStack, tmp_path) -> None:
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(stack: RunningStack) -> None:
-    environment = {**stack.environment, "PYTORCH_HTTP_PORT": "39002"}
+    environment = {**stack.environment, "PYTORCH_HTTP_PORT": "31002"}
     answer = subprocess.run(
         [sys.executable, "-m", "server.processes.supervisor"],
         env=environment,
@@ -121,7 +121,7 @@ def test_a_program_that_cannot_start_takes_everything_down(stack: RunningStack, 
     (home / "weights").mkdir()
     (home / "weights" / "reference.npz").symlink_to(stack.home / "weights" / "reference.npz")
     environment = {
-        **stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "39002",
+        **stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PYTORCH_HTTP_PORT": "31002",
         "PRETRAINED": str(home / "nothing.pt"),
     }  # fmt: skip
     process = subprocess.run(
