@@ -16,6 +16,11 @@ MOST_DECODERS = 8
 """Image processes in each backend unless more are asked for."""
 
 
+CPU_BATCH = 16
+"""Images of different requests that a CPU computes together: larger batches are no faster there, and with ONNX Runtime slower
+(docs/performance.md)."""
+
+
 @dataclass(frozen=True)
 class Gpu:
     """One NVIDIA GPU as the driver reports it; memory in bytes."""
@@ -90,7 +95,7 @@ def resolve(settings: Settings) -> Hardware:
         decode_workers=settings.decode_workers
         or shared_memory.most_decoders(min(cores, MOST_DECODERS), settings.max_batch_size, len(settings.tritons)),
         warmup_max_batch=min(
-            settings.max_batch_size, settings.warmup_max_batch or (settings.max_batch_size if on_gpu else 16)
+            settings.max_batch_size, settings.warmup_max_batch or (settings.max_batch_size if on_gpu else CPU_BATCH)
         ),
         gpus=found,
     )

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from string import Template
 
-from server.hardware import Hardware
+from server.hardware import CPU_BATCH, Hardware
 from server.home import ROOT
 from server.oip.spec import PIXEL_MODEL
 from server.settings import Settings
@@ -34,9 +34,18 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "DECODE_THREADS": str(min(MOST_DECODE_THREADS, hardware.decode_workers)),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
         "PRECISION": hardware.precision,
+        "PREFERRED_BATCH": preferred_batch(settings.max_batch_size, hardware),
         "QUEUE_POLICY": queue_policy(settings),
         "GPU_MEMORY": gpu_memory(settings),
     }
+
+
+def preferred_batch(largest: int, hardware: Hardware) -> str:
+    """Return what has the dynamic batcher stop at the batch that suits a CPU, as the PyTorch server does.
+
+    A larger request is computed as it is. On a GPU nothing: there the largest batch is the fastest.
+    """
+    return f"preferred_batch_size: [ {CPU_BATCH} ]" if hardware.device == "cpu" and largest > CPU_BATCH else ""
 
 
 def queue_policy(settings: Settings) -> str:

@@ -5,11 +5,9 @@ import time
 import torch
 from torch import Tensor
 
+from server.hardware import CPU_BATCH
 from server.model.module import ServingModule
 from server.pytorch.engine.work import Encoded, Segment
-
-MAX_BATCH = 16
-"""Larger batches are no faster on a CPU (docs/performance.md), and each size keeps memory of its own in oneDNN."""
 
 
 class CpuEncoder:
@@ -18,7 +16,7 @@ class CpuEncoder:
     depth = 1
 
     def __init__(self, module: ServingModule, max_batch: int) -> None:
-        self.max_batch = min(max_batch, MAX_BATCH)
+        self.max_batch = min(max_batch, CPU_BATCH)  # each size keeps memory of its own in oneDNN
         self._module = module
 
     @torch.inference_mode()

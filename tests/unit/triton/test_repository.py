@@ -38,6 +38,14 @@ def test_every_model_is_what_triton_reads(tmp_path: Path, name: str) -> None:
     assert steps == ["openclip_preprocess", "openclip_vit_b32"]
 
 
+@pytest.mark.parametrize(("hardware", "largest", "sizes"), [(CPU, 64, [16]), (CPU, 16, []), (GPU, 64, [])])
+def test_on_a_cpu_requests_are_joined_up_to_what_suits_it(
+    tmp_path: Path, hardware: Hardware, largest: int, sizes: list[int]
+) -> None:
+    repository = render("onnx", tmp_path / "r", values(Settings(max_batch_size=largest), hardware), None)
+    assert list(configuration(repository / "openclip_vit_b32").dynamic_batching.preferred_batch_size) == sizes
+
+
 def test_the_model_file_is_linked_and_a_second_rendering_replaces_the_first(tmp_path: Path) -> None:
     model = tmp_path / "some.onnx"
     model.write_bytes(b"graph")
