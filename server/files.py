@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+TEMPORARY = ".*.part"
+"""Pattern of the names that files have until they are whole."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -16,7 +19,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be written, or the disk is full; `path` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(descriptor)
     temporary = Path(name)
     try:

@@ -12,12 +12,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from server import hardware
-from server.files import sha256
+from server.files import TEMPORARY, sha256
 from server.images.bundled import bundled_photos
 from server.model import artifacts
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts
 from server.model.hub import hub_answers
-from server.settings import Settings
+from server.settings import Home, Settings
 
 OPSET = 17
 """TensorRT 8.6, in older Triton images, reads no more than this; everything newer reads it too."""
@@ -27,6 +27,9 @@ MODULE = Path(__file__).with_name("module.py")
 
 RECIPE_PACKAGES = ("torch", "open_clip_torch", "onnx", "onnxscript", "pillow")
 """Packages whose version may change what the export contains."""
+
+SAFETENSORS_TEMPORARY = ".tmp*"
+"""Beside a file that safetensors 0.8 writes."""
 
 log = logging.getLogger("bakeoff.export")
 
@@ -62,6 +65,7 @@ def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool
             return baked
         from server.model.export import make  # imports torch, which takes seconds
 
+        _remove_strays(home)
         made = make(settings, recipe, precisions, progress)
         artifacts.write(made, settings)
         return made
@@ -84,6 +88,13 @@ def repair_model(settings: Settings, needed: Callable[[ModelArtifacts], Iterable
         return known
     log.warning("the model's files are missing or damaged, and are made again")
     return ensure_model(settings, log.info)
+
+
+def _remove_strays(home: Home) -> None:
+    """Remove what an export left behind that was killed: as much as the file that it was writing."""
+    for folder in (home.weights, home.onnx):
+        for stray in (*folder.glob(TEMPORARY), *folder.glob(SAFETENSORS_TEMPORARY)):
+            stray.unlink()
 
 
 def _precisions(settings: Settings, for_any_device: bool) -> tuple[GraphPrecision, ...]:

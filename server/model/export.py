@@ -1,12 +1,15 @@
 """Making the model's files: weights, ONNX graphs and reference embeddings."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.export import Dim
 
@@ -45,14 +48,14 @@ def make(
     progress(f"weights: {settings.pretrained}")
     weights = resolve_weights(settings)
     weights_file = home.weights / "visual.safetensors"
-    with atomic_file(weights_file) as temporary:
+    with written(weights_file) as temporary:
         save_file(weights.visual, temporary)
 
     module = load_module(weights_file, quick_gelu=weights.quick_gelu)
     progress("reference: FP32 PyTorch embeddings of the probe photos")
     reference = _reference(module, settings)
     reference_file = home.weights / "reference.npz"
-    with atomic_file(reference_file) as temporary:
+    with written(reference_file) as temporary:
         reference.save(temporary)
 
     graphs: dict[GraphPrecision, Artifact] = {}
@@ -62,7 +65,7 @@ def make(
         source = module
         if precision == "fp16":
             source = load_module(weights_file, quick_gelu=weights.quick_gelu, dtype=torch.float16)
-        with atomic_file(file) as temporary:
+        with written(file) as temporary:
             export_graph(source, temporary)
             progress(f"ONNX: checking {precision.upper()} against PyTorch")
             _check_graph(temporary, reference, precision, settings)
@@ -77,6 +80,20 @@ def make(
         onnx=graphs,
         reference=Artifact.of(reference_file, home),
     )
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Give a temporary path whose content takes `path`'s place, as `atomic_file` does.
+
+    Raises:
+        OSError: it cannot be written; says what to do.
+    """
+    try:
+        with atomic_file(path) as temporary:
+            yield temporary
+    except (OSError, SafetensorError) as error:  # which a full disk is to safetensors
+        raise OSError(f"{path} cannot be written: {error}; free some space there, or fix the folder") from error
 
 
 def _reference(module: ServingModule, settings: Settings) -> Reference:

@@ -32,8 +32,8 @@ LOOK_S = 3.0
 
 LOOK_EVERY_S = 0.05
 
-SMALL_DISK = "1400m"
-"""Holds the model twice, once while it is made again."""
+SMALL_DISK = 2.2
+"""Times the model: it holds what is made again, too, and files that are gone but still open."""
 
 SMALL = {"MAX_BATCH_SIZE": "8", "WARMUP_MAX_BATCH": "2"}
 """For more faults in the same time: warming is most of a recovery on a CPU."""
@@ -84,7 +84,8 @@ def small_disk(model: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(home)]
+        size = round(SMALL_DISK * sum(file.stat().st_size for file in model.rglob("*")))
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(home)]
         mounted = os.getuid() == 0 and subprocess.run(mount, check=False).returncode == 0
         try:
             shutil.copytree(model, home, dirs_exist_ok=True)
@@ -146,7 +147,8 @@ def _rounds(stack: RunningStack, faults: list[Fault], seconds: float) -> list[Ou
             outcomes.append(inject(stack, load, fault))
             print(list(table(outcomes[-1:]))[-1], file=sys.stderr, flush=True)
             if outcomes[-1].recovered_s is None:  # counted; the next fault needs a stack all the same
-                stack.restart()
+                stack.stop()
+                stack.launch()
                 stack.wait(200)
         print("\n".join(sorted(load.tally.examples)), file=sys.stderr)
     return outcomes

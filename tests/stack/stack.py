@@ -95,6 +95,10 @@ class RunningStack:
     def restart(self) -> None:
         """Stop with SIGTERM, and start again in the same folder with the same settings."""
         assert self.stop() == 0
+        self.launch()
+
+    def launch(self) -> None:
+        """Start again, in the same folder with the same settings."""
         self.process = _launch(self.environment, self.log)
 
     def stop(self) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from server.files import atomic_file
 from server.model import artifacts, ensure, export
 from server.model.artifacts import Artifact, ModelArtifacts, ModelError
 from server.settings import Settings
@@ -68,6 +69,18 @@ def test_damage_is_found_and_mended(made: list[str], tmp_path: Path, name: str, 
         file.write_bytes(b"?" + file.read_bytes()[1:])
     assert run(tmp_path) == whole
     assert len(made) == 2
+
+
+def test_what_a_killed_export_left_behind_is_removed(made: list[str], tmp_path: Path) -> None:
+    home = Settings(bakeoff_home=tmp_path).home
+    home.weights.mkdir()
+    for name in ("first", "second"):
+        with pytest.raises(KeyboardInterrupt), atomic_file(home.weights / "visual.safetensors") as temporary:
+            raise KeyboardInterrupt
+        temporary.write_text(name)  # as if the process had been killed
+    (home.weights / ".tmprfwGLe").touch()
+    run(tmp_path)
+    assert list(home.weights.iterdir()) == []
 
 
 def test_another_choice_is_another_export(made: list[str], tmp_path: Path) -> None:
