@@ -49,7 +49,18 @@ class TritonPythonModel:
         return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
     def execute(self, requests):
-        """Run all requests of the batch at once and give each its rows."""
+        """Run all requests of the batch at once and give each its rows.
+
+        What an exception says would be answered with our paths, and the machine's name where CUDA wrote it.
+        """
+        try:
+            return self._answers(requests)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"a batch of {len(requests)} requests failed: {error!r}")
+            failed = pb_utils.TritonError("the model failed on this batch; the server's log has the details")
+            return [pb_utils.InferenceResponse(error=failed) for _ in requests]
+
+    def _answers(self, requests):
         columns = [[pb_utils.get_input_tensor_by_name(request, name) for request in requests] for name in self._inputs]
         sizes = [tensor.shape()[0] for tensor in columns[0]]
         results = self._run_on_gpu(columns) if self._on_gpu else self._run_on_cpu(columns)

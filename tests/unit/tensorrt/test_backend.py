@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -29,7 +30,9 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     triton = SimpleNamespace(
         TritonModelException=ModelError,
         Tensor=lambda name, rows: (name, rows.copy()),
-        InferenceResponse=lambda tensors: tensors,
+        TritonError=str,
+        Logger=SimpleNamespace(log_error=logging.error),
+        InferenceResponse=lambda tensors=None, error=None: error or tensors,
         get_input_tensor_by_name=lambda request, _name: request,
     )
     cuda = Cuda()
@@ -176,6 +179,16 @@ def test_every_request_gets_its_own_rows_wherever_its_pixels_lie(backend: Module
     assert len(backend.cuda.launched) == 1
     model.finalize()
     assert backend.cuda.memory == {}
+
+
+def test_a_batch_that_fails_is_an_error_in_words_and_in_the_log(
+    backend: ModuleType, plan: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = backend.TritonPythonModel()
+    model.initialize(arguments(plan))
+    responses = model.execute([OnHost(images(17)), OnHost(images(1))])
+    assert responses == ["the model failed on this batch; the server's log has the details"] * 2
+    assert "more than 16 rows" in caplog.text
 
 
 @pytest.mark.parametrize(
