@@ -15,10 +15,9 @@ from server.settings import Precision, Settings, SettingsError
 MOST_DECODERS = 8
 """Image processes in each backend unless more are asked for."""
 
-
 CPU_BATCH = 16
 """Images of different requests that a CPU computes together: larger batches are no faster there, and with ONNX Runtime slower
-(docs/performance.md)."""
+(docs/performance.md, docs/reliability.md)."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from tests.stack.stack import ROW_TOLERANCE, RunningStack, start
 
 SHIFT = 12_000
 IN_FLIGHT = (8, 32, 128)
-"""Tried for the peak; the best one counts. The last is more than a batch of the largest size waits for."""
+"""Tried for the peak; the best one counts. The last is as many as the largest batch has."""
 
 RAMP_S = 5.0
 """At the start of a window that looks for the peak; answers count from here on, when every batch can be full."""
@@ -188,7 +188,6 @@ class Overload:
 
     Attributes:
         peak: right answers a second of the best closed loop; `peak_after` the same load once more, after the overload.
-        overload: what was offered, as a multiple of the most that was answered, before or during it.
         resident_mib: median of the first half of the overload, largest of the second.
     """
 
@@ -197,13 +196,17 @@ class Overload:
     peak: float
     peak_after: float
     offered: float
-    overload: float
     goodput: float
     p50_s: float
     p99_s: float
     resident_mib: tuple[float, float]
     counts: dict[str, int]
     examples: list[str]
+
+    @property
+    def times(self) -> float:
+        """What was offered, as a multiple of the most that was answered, before or during it."""
+        return self.offered / max(self.peak, self.goodput)
 
 
 async def overload(backend: Backend, factor: float, seconds: float, peak_seconds: float) -> Overload:
@@ -220,7 +223,6 @@ async def overload(backend: Backend, factor: float, seconds: float, peak_seconds
         peak=peak,
         peak_after=after.goodput,
         offered=sum(seen.counts.values()) / seconds,
-        overload=sum(seen.counts.values()) / seconds / max(peak, seen.goodput),
         goodput=seen.goodput,
         p50_s=float(np.percentile(seen.latencies_s, 50)),
         p99_s=float(np.percentile(seen.latencies_s, 99)),
@@ -255,7 +257,7 @@ def table(rows: list[Overload]) -> Iterator[str]:
         bad = sum(one.counts.get(kind, 0) for kind in ("broken", "unclear", "wrong"))
         yield (
             f"| `{one.backend}` | {one.peak:.1f}/s before, {one.peak_after:.1f}/s after, {one.in_flight} in flight "
-            f"| {one.offered:.1f}/s, {one.overload:.2f} times | {one.goodput:.1f}/s | {one.goodput / min(one.peak, one.peak_after):.2f} "
+            f"| {one.offered:.1f}/s, {one.times:.2f} times | {one.goodput:.1f}/s | {one.goodput / min(one.peak, one.peak_after):.2f} "
             f"| {one.p50_s:.1f} s | {one.p99_s:.1f} s | {one.counts.get('right', 0)} | {one.counts.get('refused', 0)} "
             f"| {bad} | {one.resident_mib[0]:,.0f}, {one.resident_mib[1]:,.0f} MiB |"
         )

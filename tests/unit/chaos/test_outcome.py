@@ -11,9 +11,7 @@ from tests.chaos.outcome import Outcome, late, problems, summary, table
 
 KILL = Fault("SIGKILL of a backend", lambda _: None, ("onnx",), 5.0, kills=True)
 GOOD = Outcome(KILL, 0.5, 20.0, Counter({("onnx", "right"): 9, ("onnx", "broken"): 1, ("pytorch", "right"): 9}), 0)
-ABLE = load.Overload(
-    "onnx", 16, 20.0, 19.0, 30.0, 1.5, 18.5, 12.0, 14.0, (900.0, 950.0), {"right": 9, "refused": 3}, []
-)
+ABLE = load.Overload("onnx", 16, 20.0, 19.0, 30.0, 18.5, 12.0, 14.0, (900.0, 950.0), {"right": 9, "refused": 3}, [])
 
 
 def test_what_keeps_the_bar_is_no_problem() -> None:
