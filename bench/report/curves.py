@@ -204,7 +204,8 @@ def _chart(
     if not spots:
         return None
     xs = sorted({spot.x for spot in spots})
-    y_scale: Scale = scale_for([spot.y for spot in spots])
+    bound = [y_line[0]] if y_line else []
+    y_scale: Scale = scale_for([*(spot.y for spot in spots), *bound])
     return LineChart(
         key,
         title,

@@ -14,6 +14,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _DIGITS = re.compile(r"(\.\d\d)\d+")
 _TAG = re.compile(r"<[^>]+>")
 _FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
+_POINT = re.compile(r"(<use [^>]*?)/>")
 _OPENING = re.compile(r"<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
 
 
@@ -24,7 +25,8 @@ def inline(svg: str, prefix: str, label: str, values: Mapping[str, Sequence[str]
         svg: as matplotlib wrote it.
         prefix: put before every id, so that several pictures fit into one page.
         label: what is read out instead of the picture.
-        values: by a line's id, the text of each of its points, in their order.
+        values: by a line's id, the text of each of its points, in their order. A line whose points are not all drawn,
+            because it has no markers or they lie outside of the picture, gets none: it could be another point's.
     """
     text = _META.sub("", _HEAD.sub("", svg)).strip()
     for gid, texts in values.items():
@@ -43,12 +45,12 @@ def _variable(colour: str, variables: dict[str, tuple[str, str, str]]) -> str:
 
 
 def _with_titles(svg: str, gid: str, texts: Sequence[str]) -> str:
-    start = svg.find(f'<g id="{gid}">')
-    if start < 0:
+    opening = f'<g id="{gid}">'
+    before, found, after = svg.partition(opening)
+    end = after.find('<g id="')
+    part, rest = after[:end], after[end:]
+    if not found or len(_POINT.findall(part)) != len(texts):
         return svg
-    end = svg.find("</g>", svg.find("<use", start))
-    part, left = svg[start:end], iter(texts)
-    titled = re.sub(
-        r"(<use [^>]*?)/>", lambda found: f"{found[1]}><title>{html.escape(next(left))}</title></use>", part
-    )
-    return svg[:start] + titled + svg[end:]
+    left = iter(texts)
+    titled = _POINT.sub(lambda use: f"{use[1]}><title>{html.escape(next(left))}</title></use>", part)
+    return before + opening + titled + rest

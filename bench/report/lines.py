@@ -20,6 +20,10 @@ _NINES = 1e-6
 """The percentile axis ends at six nines: a whole run has fewer requests than that could tell apart."""
 
 
+_ROOM = 1.05
+"""Where a linear axis ends, as a multiple of the highest value: matplotlib's own margin."""
+
+
 def line_height(chart: LineChart, wide: bool) -> float:
     """Return the height of a chart without its legend, in CSS pixels."""
     return 310 * math.ceil(len(chart.panels) / PANEL_COLUMNS) if wide else 270 * len(chart.panels)
@@ -135,10 +139,13 @@ def _mark(axes: Axes, spot: Spot) -> None:
 def _scales(axes: Axes, chart: LineChart, spots: list[Spot], wide: bool) -> None:
     xs = [spot.x for spot in spots]
     ys = [end for spot in spots for end in (spot.y, spot.low, spot.high) if end is not None]
+    if chart.y_line:
+        ys.append(chart.y_line[0])
     _scale(axes, "x", chart.x_scale, xs, chart.x_ticks, 8 if wide else 7)
     _scale(axes, "y", chart.y_scale, ys, (), 6)
     if chart.y_scale == "linear":
-        axes.set_ylim(bottom=0)
+        # Said rather than left to matplotlib, which no longer looks at other panels once the bottom is set.
+        axes.set_ylim(0, _ROOM * max(ys))
     if chart.x_scale == "linear":
         axes.set_xlim(left=0)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.histogram import Latencies
+from bench.points import Rate
 from bench.report import curves, style
 from bench.report.charts import LineChart, Panel, Series, Spot, scale_for, table
 from bench.report.contents import contents
@@ -139,6 +140,60 @@ def test_every_point_within_a_drawing_says_its_value(gpu_result: Result, width: 
     }
     page = inline(svg(drawn, width, ORDER), "p", "a chart", texts)
     assert page.count("<title>point") == len(drawn.spots)
+
+
+def lines(*panels: tuple[float, ...], bound: float | None = None, markers: bool = True) -> LineChart:
+    """Return a chart of one backend's line in each panel."""
+    return LineChart(
+        "k",
+        "t",
+        "",
+        "x",
+        "y",
+        tuple(
+            Panel("", (Series("pytorch", "pytorch", tuple(map(Spot, range(1, len(ys) + 1), ys)), markers=markers),))
+            for ys in panels
+        ),
+        y_line=(bound, "bound") if bound else None,
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(
+    "drawn", [lines((20, 30), (20, 90)), lines((20, 30), (20, 40), bound=1500)], ids=["a higher panel", "a far bound"]
+)
+def test_no_point_lies_outside_of_its_panel(drawn: LineChart, width: int) -> None:
+    values = {f"points-{i}-0": [f"point {i} 0", f"point {i} 1"] for i in range(2)}
+    page = inline(svg(drawn, width, ORDER), "p", "a chart", values)
+    assert re.findall(r"<title>point (\d \d)</title>", page) == ["0 0", "0 1", "1 0", "1 1"]
+    for axes in stacked([drawn], "t", ORDER).axes:
+        for line in axes.lines:
+            ys = np.asarray(line.get_ydata(), float)
+            assert axes.get_ylim()[0] <= ys.min() <= ys.max() <= axes.get_ylim()[1]
+
+
+@pytest.mark.parametrize(("bound_ms", "scale"), [(60, "linear"), (600, "log")])
+def test_a_bound_far_above_the_curves_takes_a_log_axis(gpu_result: Result, bound_ms: float, scale: str) -> None:
+    points = tuple(
+        p.model_copy(update={"server": p.server.model_copy(update={"rates": level(p.server.rates)})})
+        for p in gpu_result.summary.points
+        if p.server
+    )
+    changes = {
+        "summary": gpu_result.summary.model_copy(update={"points": points}),
+        "settings": gpu_result.settings.model_copy(update={"p99_ms": bound_ms}),
+    }
+    assert chart(gpu_result.model_copy(update=changes), "latency-rate").y_scale == scale
+
+
+def level(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
+    return tuple(rate.model_copy(update={"p99_ms": 20 + i}) for i, rate in enumerate(rates))
+
+
+def test_a_line_without_markers_does_not_give_its_values_to_others() -> None:
+    values = {"points-0-0": ["mine 0", "mine 1"]}
+    assert "mine" not in inline(svg(lines((1, 2), (1, 2), markers=False), WIDE, ORDER), "p", "a chart", values)
 
 
 def test_colours_follow_the_pages_theme_and_text_keeps_its_digits() -> None:
