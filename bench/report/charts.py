@@ -88,7 +88,6 @@ class LineChart:
     y_label: str
     panels: tuple[Panel, ...]
     x_scale: Scale = "linear"
-    y_scale: Scale = "linear"
     x_ticks: tuple[float, ...] = ()
     y_line: tuple[float, str] | None = None
 
@@ -96,6 +95,12 @@ class LineChart:
     def spots(self) -> list[Spot]:
         """Every point of every panel."""
         return [spot for panel in self.panels for spot in panel.spots]
+
+    @property
+    def y_scale(self) -> Scale:
+        """The scale on which its points and its bound can be told apart."""
+        bound = [self.y_line[0]] if self.y_line else []
+        return scale_for([*(spot.y for spot in self.spots), *bound])
 
     @property
     def marks(self) -> list[Mark]:

@@ -216,15 +216,13 @@ def _charts(runs: Sequence[Run]) -> list[LineChart]:
                 panels.setdefault(panel.title, []).extend(named)
         merged = tuple(Panel(title, tuple(series)) for title, series in panels.items())
         base = charts[0][2]
-        spots = [spot for panel in merged for series in panel.series for spot in series.spots]
-        xs = sorted({spot.x for spot in spots})
+        xs = sorted({spot.x for panel in merged for spot in panel.spots})
         found.append(
             replace(
                 base,
                 caption="",
                 panels=merged,
                 x_scale=scale_for(xs),
-                y_scale=scale_for([spot.y for spot in spots]),
                 x_ticks=tuple(xs) if base.x_ticks else (),
             )
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from bench.figures import number
 from bench.points import Point
 from bench.report import style
-from bench.report.charts import LineChart, Mark, Panel, Scale, Series, Spot, scale_for
+from bench.report.charts import LineChart, Mark, Panel, Series, Spot, scale_for
 from bench.report.names import DASH, has, marks, series_name
 from bench.result import Result
 from bench.scenarios import INPUTS, TITLES, TRANSPORTS, Input, Kind, Transport
@@ -200,12 +200,9 @@ def _chart(
 ) -> LineChart | None:
     """Return the chart, or None where nothing was measured for it or no line has two points."""
     filled = tuple(panel for panel in panels if any(len(series.spots) > 1 for series in panel.series))
-    spots = [spot for panel in filled for series in panel.series for spot in series.spots]
-    if not spots:
+    if not filled:
         return None
-    xs = sorted({spot.x for spot in spots})
-    bound = [y_line[0]] if y_line else []
-    y_scale: Scale = scale_for([*(spot.y for spot in spots), *bound])
+    xs = sorted({spot.x for panel in filled for spot in panel.spots})
     return LineChart(
         key,
         title,
@@ -214,7 +211,6 @@ def _chart(
         y_label,
         filled,
         x_scale=scale_for(xs),
-        y_scale=y_scale,
         x_ticks=tuple(xs) if x_ticks else (),
         y_line=y_line,
     )

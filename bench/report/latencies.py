@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.histogram import Latencies
-from bench.report.charts import LineChart, Panel, Series, Spot, scale_for
+from bench.report.charts import LineChart, Panel, Series, Spot
 from bench.report.names import DASH, has, series_name
 from bench.result import Result
 from bench.scenarios import INPUTS, TITLES, Input, Kind
@@ -36,7 +36,6 @@ def latency_percentiles(result: Result) -> LineChart | None:
         "ms",
         panels,
         x_scale="percentile",
-        y_scale=scale_for([spot.y for spot in spots]),
         x_ticks=tuple(sorted({spot.x for spot in spots})),
     )
 

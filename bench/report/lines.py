@@ -19,7 +19,6 @@ PANEL_COLUMNS = 2
 _NINES = 1e-6
 """The percentile axis ends at six nines: a whole run has fewer requests than that could tell apart."""
 
-
 _ROOM = 1.05
 """Where a linear axis ends, as a multiple of the highest value: matplotlib's own margin."""
 
@@ -145,7 +144,7 @@ def _scales(axes: Axes, chart: LineChart, spots: list[Spot], wide: bool) -> None
     _scale(axes, "y", chart.y_scale, ys, (), 6)
     if chart.y_scale == "linear":
         # Said rather than left to matplotlib, which no longer looks at other panels once the bottom is set.
-        axes.set_ylim(0, _ROOM * max(ys))
+        axes.set_ylim(0, _ROOM * max(ys) if any(ys) else 1)
     if chart.x_scale == "linear":
         axes.set_xlim(left=0)
 

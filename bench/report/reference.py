@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bench.figures import number, optional
 from bench.reference import Reference, ReferenceBackend
-from bench.report.charts import Chart, LineChart, Panel, Series, Spot, scale_for
+from bench.report.charts import Chart, LineChart, Panel, Series, Spot
 from bench.report.document import Document, Section, Table
 from bench.scenarios import TITLES
 
@@ -30,11 +30,10 @@ def _extended(chart: Chart, reference: Reference) -> Chart:
             if panel.title in (TITLES[each.input], f"{TITLES[each.input]}, one in flight")
         ]
         panels.append(Panel(panel.title, (*panel.series, *lines)))
-    ys = [spot.y for panel in panels for series in panel.series for spot in series.spots]
     caption = (
         f"{chart.caption} Dotted with hollow markers: {reference.title}, not measured by us and not comparable (below)."
     )
-    return replace(chart, panels=tuple(panels), y_scale=scale_for(ys), caption=caption)
+    return replace(chart, panels=tuple(panels), caption=caption)
 
 
 def _spots(chart: LineChart, each: ReferenceBackend) -> tuple[Spot, ...]:

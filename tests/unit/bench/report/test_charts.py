@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.histogram import Latencies
-from bench.points import Rate
 from bench.report import curves, style
 from bench.report.charts import LineChart, Panel, Series, Spot, scale_for, table
 from bench.report.contents import contents
@@ -161,7 +160,14 @@ def lines(*panels: tuple[float, ...], bound: float | None = None, markers: bool 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize(
-    "drawn", [lines((20, 30), (20, 90)), lines((20, 30), (20, 40), bound=1500)], ids=["a higher panel", "a far bound"]
+    "drawn",
+    [
+        lines((20, 30), (20, 90)),
+        lines((20, 30), (20, 40), bound=90),
+        lines((20, 30), (20, 40), bound=1500),
+        lines((0, 0), (0, 0)),
+    ],
+    ids=["a higher panel", "a bound", "a far bound", "nothing but zeros"],
 )
 def test_no_point_lies_outside_of_its_panel(drawn: LineChart, width: int) -> None:
     values = {f"points-{i}-0": [f"point {i} 0", f"point {i} 1"] for i in range(2)}
@@ -173,22 +179,9 @@ def test_no_point_lies_outside_of_its_panel(drawn: LineChart, width: int) -> Non
             assert axes.get_ylim()[0] <= ys.min() <= ys.max() <= axes.get_ylim()[1]
 
 
-@pytest.mark.parametrize(("bound_ms", "scale"), [(60, "linear"), (600, "log")])
-def test_a_bound_far_above_the_curves_takes_a_log_axis(gpu_result: Result, bound_ms: float, scale: str) -> None:
-    points = tuple(
-        p.model_copy(update={"server": p.server.model_copy(update={"rates": level(p.server.rates)})})
-        for p in gpu_result.summary.points
-        if p.server
-    )
-    changes = {
-        "summary": gpu_result.summary.model_copy(update={"points": points}),
-        "settings": gpu_result.settings.model_copy(update={"p99_ms": bound_ms}),
-    }
-    assert chart(gpu_result.model_copy(update=changes), "latency-rate").y_scale == scale
-
-
-def level(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
-    return tuple(rate.model_copy(update={"p99_ms": 20 + i}) for i, rate in enumerate(rates))
+@pytest.mark.parametrize(("bound", "scale"), [(60, "linear"), (600, "log")])
+def test_a_bound_far_above_the_curves_takes_a_log_axis(bound: float, scale: str) -> None:
+    assert lines((20, 30), (20, 40), bound=bound).y_scale == scale
 
 
 def test_a_line_without_markers_does_not_give_its_values_to_others() -> None:
@@ -197,10 +190,7 @@ def test_a_line_without_markers_does_not_give_its_values_to_others() -> None:
 
 
 def test_colours_follow_the_pages_theme_and_text_keeps_its_digits() -> None:
-    drawn = LineChart(
-        "k", "t", "", "x", "y", (Panel("", (Series("pytorch", "pytorch", (Spot(1, 0.001), Spot(2, 0.005))),)),)
-    )
-    raw = svg(drawn, WIDE, ORDER)
+    raw = svg(lines((0.001, 0.005)), WIDE, ORDER)
     page = inline(raw, "p", "a <chart>", {})
     assert style.BACKENDS["pytorch"].light in raw
     assert not re.search(r"#[0-9a-f]{6}", page)
