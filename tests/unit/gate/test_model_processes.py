@@ -64,6 +64,8 @@ def test_after_the_death_of_triton_itself_it_is_supervisord_who_acts(triton_doub
     processes = ModelProcesses("triton-onnx")
     stubs = [child for child in triton_double.children() if child.name() == STUB]
     triton_double.kill()
+    while triton_double.is_running() and triton_double.status() != psutil.STATUS_ZOMBIE:  # it takes a moment to die
+        time.sleep(0.01)
     stubs[0].kill()
     assert not ended(processes)
 
