@@ -1,4 +1,4 @@
-"""One real FP16 graph and one real engine of it, built with TensorRT-RTX, for all tests of a session."""
+"""One real FP16 graph and one real engine of it, built with TensorRT-RTX, for all tests of a session; and a shallow one."""
 
 import threading
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from server.model.weights import resolve_weights
 from server.settings import Home, Settings
 from server.tensorrt import builder_process
 from server.tensorrt.builder_process import Request
+
+WEIGHTS = "visual.safetensors"
 
 
 @dataclass
@@ -41,11 +43,22 @@ class Build:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home16:
     root = tmp_path_factory.mktemp("home")
-    weights = root / "visual.safetensors"
+    weights = root / WEIGHTS
     save_file(resolve_weights(Settings(bakeoff_home=root, pretrained="random")).visual, weights)
     graph = root / "onnx" / "fp16.onnx"
     graph.parent.mkdir()
     export_graph(load_module(weights, quick_gelu=False, dtype=torch.float16), graph)
+    return Home16(root, Artifact.of(graph, Home(root)))
+
+
+@pytest.fixture(scope="session")
+def shallow(home: Home16, tmp_path_factory: pytest.TempPathFactory) -> Home16:
+    """Return the same graph with two of its twelve blocks, for builds of which nothing but the way there is looked at."""
+    root = tmp_path_factory.mktemp("shallow")
+    module = load_module(home.root / WEIGHTS, quick_gelu=False, dtype=torch.float16)
+    module.visual.transformer.resblocks = module.visual.transformer.resblocks[:2]
+    graph = root / "fp16.onnx"
+    export_graph(module, graph)
     return Home16(root, Artifact.of(graph, Home(root)))
 
 

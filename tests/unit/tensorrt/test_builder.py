@@ -57,15 +57,15 @@ def test_the_build_takes_less_than_a_minute_and_leaves_its_log(built: Build) -> 
     assert "Engine generation completed" in built.request.log.read_text()
 
 
-def test_the_builder_runs_from_its_file_with_an_onnx_path_alone(home: Home16) -> None:
-    onnx = home.root / home.onnx.path
+def test_the_builder_runs_from_its_file_with_an_onnx_path_alone(shallow: Home16) -> None:
+    onnx = shallow.root / shallow.onnx.path
     answer = subprocess.run(
         [sys.executable, ROOT / "server" / "tensorrt" / "builder.py", onnx],
         capture_output=True, text=True, timeout=120, check=True, cwd="/",
     )  # fmt: skip
     plan = onnx.with_suffix(".plan")
     assert json.loads(answer.stdout.splitlines()[-1])["engine"]["module"].startswith("tensorrt")
-    assert plan.stat().st_size > 150e6
+    assert plan.stat().st_size > 20e6
     plan.unlink()
 
 

@@ -32,8 +32,8 @@ print(engine.manifest.sha256)
 """
 
 
-def test_two_processes_build_one_engine(home: Home16) -> None:
-    command = [sys.executable, "-c", PROCESS, str(home.root), home.onnx.model_dump_json()]
+def test_two_processes_build_one_engine(shallow: Home16) -> None:
+    command = [sys.executable, "-c", PROCESS, str(shallow.root), shallow.onnx.model_dump_json()]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)
     ]
