@@ -11,8 +11,11 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 # Where the weights cannot be downloaded, a newcomer still sees everything work; every place a person looks says so.
 export PRETRAINED_FALLBACK ?= random
 
+# Half of what the stacks and containers of the tests take is waiting; tests/rings.py deals the suite out.
+TWO_WORKERS := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test chaos fuzz load lint audit clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test test-fast chaos fuzz load lint audit clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,7 +39,10 @@ bench: setup ## measure the running stack
 	@$(BIN)/bakeoff bench
 
 test: setup ## the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(TWO_WORKERS)
+
+test-fast: setup ## the tests that start no stack and no container
+	@$(BIN)/pytest $(TWO_WORKERS) tests/unit tests/browser
 
 chaos: setup ## faults under load, at least ten minutes
 	@$(BIN)/python -m tests.chaos.run

@@ -1,4 +1,4 @@
-"""One Chromium for the pages of a module."""
+"""One Chromium for the pages of a module; how the suite is dealt out and timed lies in `rings`."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rings import pytest_collection_modifyitems, pytest_terminal_summary
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

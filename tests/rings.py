@@ -1,0 +1,73 @@
+"""How the suite is dealt out to two workers, and the time of each ring.
+
+What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. The groups that nothing else
+needs come first, so that a worker is never left with a long one at the end.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pytest
+
+TOGETHER = (
+    "tests/image",
+    "tests/unit/tensorrt",
+    "tests/unit",
+    "tests/browser",
+    "tests/stack/bench",
+    "tests/stack/guarded",
+    "tests/stack/test_page.py",
+    "tests/stack/test_tensorrt.py",
+    "tests/stack/test_flow.py",
+    "tests/stack",
+)
+"""Where groups lie, in the order in which they begin; the first that holds a file decides."""
+
+WHOLE = {"tests/image", "tests/unit/tensorrt", "tests/stack/guarded", "tests/stack"}
+"""Folders whose files share what is started or built for them; elsewhere each file is a group of its own."""
+
+
+def place(file: str) -> tuple[int, str]:
+    """Return where a test file's group stands in the order, and its name.
+
+    Raises:
+        ValueError: it lies in no ring.
+    """
+    path = PurePosixPath(file)
+    for rank, folder in enumerate(TOGETHER):
+        if path == PurePosixPath(folder) or PurePosixPath(folder) in path.parents:
+            return rank, folder if folder in WHOLE else file
+    raise ValueError(f"{file} is in none of {', '.join(TOGETHER)}; give it a place in tests/rings.py")
+
+
+def ring(nodeid: str) -> str:
+    """Return the folder below `tests/` in which a test lies."""
+    return PurePosixPath(nodeid).parts[1]
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own hook
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put every test into its group, and the groups in their order."""
+    places = {item: place(item.path.relative_to(config.rootpath).as_posix()) for item in items}
+    for item, (_, name) in places.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: places[item][0])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how long each ring took: the sum over its tests, and from its first to its last moment."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for report in _reports(terminalreporter):
+        spans.setdefault(ring(report.nodeid), []).append((report.start, report.stop))
+    if len(spans) > 1:
+        terminalreporter.section("rings")
+        for name, times in spans.items():
+            begin, end = min(start for start, _ in times), max(stop for _, stop in times)
+            terminalreporter.line(
+                f"{name:8} {sum(b - a for a, b in times):6.0f} s of tests, {end - begin:6.0f} s from the first to the last"
+            )
+
+
+def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:
+    for reports in terminalreporter.stats.values():
+        yield from (report for report in reports if isinstance(report, pytest.TestReport))

@@ -1,0 +1,39 @@
+"""Every test file has its place in the run, and what shares ports or what is built for it shares a worker."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.rings import place
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_every_test_file_has_its_place() -> None:
+    files = [file.relative_to(TESTS.parent).as_posix() for file in TESTS.rglob("test_*.py")]
+    assert all(place(file)[1] for file in files)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("tests/image/test_start.py", "tests/image/test_faults.py", True),
+        ("tests/stack/test_rest.py", "tests/stack/test_lifecycle.py", True),
+        ("tests/stack/guarded/test_access.py", "tests/stack/guarded/test_load.py", True),
+        ("tests/stack/test_rest.py", "tests/stack/test_page.py", False),
+        ("tests/stack/test_rest.py", "tests/stack/guarded/test_load.py", False),
+        ("tests/unit/tensorrt/test_builder.py", "tests/unit/tensorrt/test_ensure.py", True),
+        ("tests/unit/test_keys.py", "tests/unit/test_lock.py", False),
+    ],
+)
+def test_what_shares_something_expensive_shares_a_worker(one: str, other: str, together: bool) -> None:
+    assert (place(one)[1] == place(other)[1]) == together
+
+
+def test_the_longest_begins_first_and_the_session_s_stack_last() -> None:
+    assert place("tests/image/test_start.py") < place("tests/unit/test_keys.py") < place("tests/stack/test_rest.py")
+
+
+def test_a_file_outside_the_rings_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"tests/elsewhere/test_new\.py is in none of"):
+        place("tests/elsewhere/test_new.py")
