@@ -1,13 +1,17 @@
-"""One stack for the whole session; tests that harm it leave it ready again."""
+"""One exported model for all stacks, and one stack for most tests; those that harm it leave it ready again."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tritonclient import http
 
 from server.model.reference import Reference
-from tests.stack.stack import PRECISION, RunningStack, start
+from tests.stack.stack import PRECISION, ROOT, RunningStack, same_model, start
 
 SHIFT = 20_000
 
@@ -16,9 +20,26 @@ QUIET = {"CANARY_INTERVAL_S": "3600"}
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a BAKEOFF_HOME with the random model in it, made once for the workers of a run."""
+    run = tmp_path_factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    home = run / "exported"
+    with FileLock(run / "exported.lock"):
+        if not (home / "model.json").exists():
+            environment = {**os.environ, "BAKEOFF_HOME": str(home), "PRETRAINED": "random"}
+            subprocess.run(
+                [sys.executable, "-m", "bakeoff", "export"], cwd=ROOT, env=environment, check=True, timeout=280
+            )
+    return home
+
+
+@pytest.fixture(scope="session")
+def stack(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Start a stack as it is by default: it warms every size."""
     shared = {"ALLOW_SHARED_MEMORY": str(PRECISION == "fp16")}  # for the tests of pixels in a GPU's memory
-    running = start(tmp_path_factory.mktemp("stack") / "home", SHIFT, **QUIET, **shared)
+    home = same_model(exported, tmp_path_factory.mktemp("stack"))
+    running = start(home, SHIFT, WARMUP_MAX_BATCH="0", **QUIET, **shared)
     try:
         running.wait(200)
         yield running
@@ -27,8 +48,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="session")
-def reference(stack: RunningStack) -> Reference:
-    return Reference.load(stack.home / "weights" / "reference.npz")
+def reference(exported: Path) -> Reference:
+    return Reference.load(exported / "weights" / "reference.npz")
 
 
 @pytest.fixture(params=["pytorch", "onnx"])

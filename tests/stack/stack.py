@@ -116,17 +116,17 @@ def command_line(process: psutil.Process) -> str:
         return ""
 
 
-def same_model(stack: RunningStack, folder: Path) -> Path:
-    """Return a BAKEOFF_HOME in `folder` with what `stack` has exported."""
+def same_model(exported: Path, folder: Path) -> Path:
+    """Return a BAKEOFF_HOME in `folder` with the model that lies in `exported`."""
     home = folder / "home"
     home.mkdir()
     for name in ("weights", "onnx", "model.json"):
-        (home / name).symlink_to(stack.home / name)
+        (home / name).symlink_to(exported / name)
     return home
 
 
 def start(home: Path, shift: int, **settings: str) -> RunningStack:
-    """Start a stack in `home` with every port moved up by `shift`.
+    """Start a stack in `home` with every port moved up by `shift`, which warms no more than it must.
 
     At most 24,000: from 32,768 on Linux gives ports to outgoing connections, and one of those, also one that has ended less than a
     minute ago, would hold the port of a server.
@@ -140,6 +140,7 @@ def start(home: Path, shift: int, **settings: str) -> RunningStack:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "BAKEOFF_HOME": str(home),
         "PRETRAINED": "random",
+        "WARMUP_MAX_BATCH": "2",
         **{name: str(port + shift) for name, port in ports.items()},
         **settings,
     }

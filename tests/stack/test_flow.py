@@ -23,10 +23,10 @@ QUEUE = 40
 
 
 @pytest.fixture(scope="module")
-def small(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def small(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Return a PyTorch server of two workers with a short queue."""
     running = start(
-        same_model(stack, tmp_path_factory.mktemp("small")),
+        same_model(exported, tmp_path_factory.mktemp("small")),
         16_000,
         BACKENDS="pytorch",
         PRECISION=PRECISION,
@@ -162,10 +162,8 @@ def test_a_worker_that_hangs_is_not_ready_and_its_server_is_started_again(small:
     small.wait(200)
 
 
-def test_stopping_answers_everything_that_was_accepted(
-    stack: RunningStack, reference: Reference, tmp_path: Path
-) -> None:
-    other = start(same_model(stack, tmp_path), 17_000, BACKENDS="pytorch", PRECISION=PRECISION)
+def test_stopping_answers_everything_that_was_accepted(exported: Path, reference: Reference, tmp_path: Path) -> None:
+    other = start(same_model(exported, tmp_path), 17_000, BACKENDS="pytorch", PRECISION=PRECISION)
     try:
         other.wait(200)
         rows = [0, 1, 2]
@@ -194,14 +192,13 @@ def test_stopping_answers_everything_that_was_accepted(
         other.stop()
 
 
-def test_a_request_that_takes_too_long_is_given_up(stack: RunningStack, reference: Reference, tmp_path: Path) -> None:
+def test_a_request_that_takes_too_long_is_given_up(exported: Path, reference: Reference, tmp_path: Path) -> None:
     other = start(
-        same_model(stack, tmp_path),
+        same_model(exported, tmp_path),
         18_000,
         BACKENDS="pytorch",
         PRECISION=PRECISION,
         REQUEST_TIMEOUT_S="0.001",
-        WARMUP_MAX_BATCH="1",
     )
     try:
         deadline = time.monotonic() + 60

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.stack.conftest import SHIFT
 from tests.stack.stack import PRECISION, RunningStack, same_model, start
 
 PROGRAMS = {"pytorch": "server.pytorch", "triton-onnx": "bin/tritonserver", "readiness": "server.gate"}
@@ -79,8 +81,8 @@ def test_memory_of_the_whole_stack(stack: RunningStack) -> None:
     assert sum(process.memory_info().rss for process in family) < 6e9
 
 
-def test_a_second_stack_disturbs_nobody(stack: RunningStack, tmp_path) -> None:
-    other = start(tmp_path / "other", stack.shift + 1000, BACKENDS="pytorch")
+def test_a_second_stack_disturbs_nobody(stack: RunningStack, exported: Path, tmp_path: Path) -> None:
+    other = start(same_model(exported, tmp_path), stack.shift + 1000, BACKENDS="pytorch", PRECISION=PRECISION)
     try:
         other.wait(200)
         assert stack.ready()[0] == 200
@@ -145,8 +147,8 @@ def test_an_invalid_setting_stops_the_start(tmp_path) -> None:
     assert "MAX_BATCH_SIZE='0'" in other.log.read_text()
 
 
-def test_stopping_leaves_nothing_within_the_limit(tmp_path, stack: RunningStack) -> None:
-    other = start(tmp_path / "other", stack.shift + 2000)
+def test_stopping_leaves_nothing_within_the_limit(exported: Path, tmp_path: Path) -> None:
+    other = start(same_model(exported, tmp_path), SHIFT + 2000)
     other.wait(200)
     family = other.processes()
     began = time.monotonic()
@@ -156,8 +158,8 @@ def test_stopping_leaves_nothing_within_the_limit(tmp_path, stack: RunningStack)
     assert alive == []
 
 
-def test_a_detached_stack_keeps_every_line_of_its_log(stack: RunningStack, tmp_path) -> None:
-    home = same_model(stack, tmp_path)
+def test_a_detached_stack_keeps_every_line_of_its_log(stack: RunningStack, exported: Path, tmp_path: Path) -> None:
+    home = same_model(exported, tmp_path)
     environment = {
         **stack.environment, "BAKEOFF_HOME": str(home), "BACKENDS": "pytorch", "PRECISION": PRECISION,
         "PYTORCH_HTTP_PORT": "26002",

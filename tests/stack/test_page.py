@@ -35,14 +35,11 @@ def traces() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def starting(
-    stack: RunningStack, traces: Collector, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningStack]:
+def starting(exported: Path, traces: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     running = start(
-        same_model(stack, tmp_path_factory.mktemp("page")),
+        same_model(exported, tmp_path_factory.mktemp("page")),
         SHIFT,
         PYTHONPATH=str(DOUBLE),
-        WARMUP_MAX_BATCH="2",
         PROBE_INTERVAL_S="0.5",
         LOG_FORMAT="json",
         LOG_LEVEL="debug",

@@ -11,7 +11,7 @@ import pytest
 from tritonclient import http
 
 from server.hardware import gpus
-from tests.stack.stack import RunningStack, command_line, start
+from tests.stack.stack import RunningStack, command_line, same_model, start
 
 pytestmark = pytest.mark.skipif(bool(gpus()), reason="with a GPU the real TensorRT runs, and this double must not")
 
@@ -22,7 +22,7 @@ MODEL = "openclip_vit_b32"
 
 
 def begin(home: Path, **settings: str) -> RunningStack:
-    settings = {"BACKENDS": "pytorch,tensorrt", "WARMUP_MAX_BATCH": "2", "PROBE_INTERVAL_S": "0.2", **settings}
+    settings = {"BACKENDS": "pytorch,tensorrt", "PROBE_INTERVAL_S": "0.2", **settings}
     return start(home, SHIFT, PYTHONPATH=str(DOUBLE), **settings)
 
 
@@ -46,8 +46,8 @@ def settle(stack: RunningStack, *states: str, timeout_s: float = 120) -> list[di
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tensorrt") / "home"
+def home(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return same_model(exported, tmp_path_factory.mktemp("tensorrt"))
 
 
 @pytest.fixture(scope="module")

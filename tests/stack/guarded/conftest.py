@@ -1,6 +1,7 @@
 """One more stack for the tests in this folder: it asks for a key, has narrow limits and watches its backends closely."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,12 @@ MAX_CONNECTIONS = 150
 
 
 @pytest.fixture(scope="package")
-def guarded(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def guarded(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("guarded")
     key_file = folder / "keys"
     key_file.write_text(f"{KEYS[1]}\n")
     running = start(
-        same_model(stack, folder),
+        same_model(exported, folder),
         19_000,
         BACKENDS="pytorch,onnx",
         PRECISION=PRECISION,
