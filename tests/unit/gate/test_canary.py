@@ -18,10 +18,13 @@ REFERENCE = Reference([bytes([row]) for row in range(4)], np.arange(4, dtype=np.
 
 
 class FakeClient:
-    """Answers from the reference, or as it is told to."""
+    """Answers from the reference, pixels and files each as it is told to."""
 
-    def __init__(self, answer: Callable[[np.ndarray], np.ndarray]) -> None:
-        self._answer = answer
+    def __init__(
+        self, pixels: Callable[[np.ndarray], np.ndarray], files: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> None:
+        self._pixels = pixels
+        self._files = files or pixels
 
     def __enter__(self) -> "FakeClient":
         return self
@@ -30,10 +33,10 @@ class FakeClient:
         return
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        return self._answer(EMBEDDINGS[pixels.ravel()])
+        return self._pixels(EMBEDDINGS[pixels.ravel()])
 
     def embed_files(self, files: list[bytes]) -> np.ndarray:
-        return self._answer(EMBEDDINGS[[file[0] for file in files]])
+        return self._files(EMBEDDINGS[[file[0] for file in files]])
 
 
 def canary(answer: Callable[[np.ndarray], np.ndarray]) -> Canary:
@@ -75,6 +78,19 @@ def test_wrong_answers_are(wrong: Callable[[np.ndarray], np.ndarray]) -> None:
     with canary(wrong) as one:
         assert within(5, lambda: one.incurable)
     assert "embedding of pixels" in str(one.problem)
+
+
+@pytest.mark.parametrize(("decodes_on_gpu", "wrong"), [(True, ["pixels"]), (False, ["pixels", "encoded"])])
+def test_only_a_photo_that_a_gpu_decoded_may_differ_as_fp16_does(decodes_on_gpu: bool, wrong: list[str]) -> None:
+    def off(rows: np.ndarray) -> np.ndarray:
+        return rows + np.float32(0.0005)  # an error of 0.008 of the spread
+
+    def right(rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    one = Canary(lambda: None, REFERENCE, "fp32", 1, decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type,return-value]
+    found = {"pixels": one.ask(FakeClient(off, right), 0), "encoded": one.ask(FakeClient(right, off), 0)}  # type: ignore[arg-type]
+    assert [kind for kind, problem in found.items() if problem] == wrong
 
 
 def test_an_error_is_a_problem_and_names_itself() -> None:

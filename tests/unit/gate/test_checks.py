@@ -5,31 +5,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.gate.checks import Disagreement, verify, warm, warmup_sizes
+from server.gate.checks import ODD_COUNT, ODD_SIZES, Disagreement, bounds, verify, warm, warmup_sizes
 from server.model.reference import Reference
+from server.settings import Precision
 
 
 class Backend:
-    """Answers from the reference itself; `wrong` spoils one row of one model, `shift` all photos' a little."""
+    """Answers from the reference itself; `wrong` spoils one row of one model, `shifted` all rows of one a little."""
 
-    def __init__(self, reference: Reference, wrong: str | None = None, shift: float = 0.0) -> None:
-        self._shift = shift
+    def __init__(self, reference: Reference, wrong: str | None = None, shifted: str | None = None) -> None:
+        self._shifted = shifted
         self._reference = reference
         self._wrong = wrong
-        self.sizes: list[int] = []
+        self.batches: list[tuple[str, int]] = []
 
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        self.sizes.append(len(pixels))
         return self._answer([int(image[0, 0, 0]) for image in pixels], "pixels")
 
     def embed_files(self, files: list[bytes]) -> np.ndarray:
-        self.sizes.append(len(files))
-        return self._answer([file[0] for file in files], "encoded") + np.float32(self._shift)
+        return self._answer([file[0] for file in files], "encoded")
 
     def _answer(self, rows: list[int], kind: str) -> np.ndarray:
+        self.batches.append((kind, len(rows)))
         answer = self._reference.embeddings[rows].copy()
         if self._wrong == kind:
             answer[-1] = answer[0]
+        if self._shifted == kind:
+            answer += np.float32(0.0005)  # an error of 0.008 of the spread
         return answer
 
 
@@ -47,18 +49,23 @@ def reference() -> Reference:
 def test_sizes_hold_the_powers_of_two_the_largest_and_odd_ones(largest: int) -> None:
     sizes = warmup_sizes(largest)
     assert sizes == sorted(set(sizes))
-    assert sizes[0] == 1
-    assert sizes[-1] == largest
-    assert {1 << n for n in range(11) if 1 << n <= largest} <= set(sizes)
+    powers = {1 << n for n in range(11) if 1 << n <= largest}
+    assert powers | {largest} <= set(sizes)
+    odd = set(sizes) - powers - {largest}
+    assert all(size % 2 and size < largest for size in odd)
     if largest >= 16:
-        assert sum(size % 2 for size in sizes if size not in (1, largest)) >= 3 - (largest % 2)
+        assert len(odd | ({largest} & set(ODD_SIZES))) == ODD_COUNT
+
+
+def test_the_largest_odd_sizes_are_warmed() -> None:
+    assert warmup_sizes(128) == [1, 2, 4, 8, 13, 16, 32, 37, 64, 97, 128]
 
 
 def test_every_size_is_sent_to_both_models(reference: Reference) -> None:
     backend = Backend(reference)
     progress: list[float] = []
     warm(backend, reference, 16, progress.append)  # type: ignore[arg-type]
-    assert backend.sizes == [size for size in warmup_sizes(16) for _ in range(2)]
+    assert backend.batches == [(kind, size) for size in warmup_sizes(16) for kind in ("pixels", "encoded")]
     assert progress == sorted(progress)
     assert progress[-1] == 1
 
@@ -75,13 +82,23 @@ def test_one_wrong_row_fails(reference: Reference, kind: str) -> None:
         verify(Backend(reference, wrong=kind), reference, 128, "fp16", decodes_on_gpu=False)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("decodes_on_gpu", "agrees"), [(True, True), (False, False)])
-def test_photos_that_a_gpu_decoded_may_differ_as_fp16_does(
-    reference: Reference, decodes_on_gpu: bool, agrees: bool
+@pytest.mark.parametrize(
+    ("shifted", "decodes_on_gpu", "agrees"),
+    [("encoded", True, True), ("encoded", False, False), ("pixels", True, False), ("pixels", False, False)],
+)
+def test_only_photos_that_a_gpu_decoded_may_differ_as_fp16_does(
+    reference: Reference, shifted: str, decodes_on_gpu: bool, agrees: bool
 ) -> None:
-    backend = Backend(reference, shift=0.0005)  # an error of 0.008 of the spread
+    backend = Backend(reference, shifted=shifted)
     if agrees:
         verify(backend, reference, 128, "fp32", decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type]
     else:
-        with pytest.raises(Disagreement, match="encoded"):
+        with pytest.raises(Disagreement, match=shifted):
             verify(backend, reference, 128, "fp32", decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "tf32", "fp32"])
+def test_a_gpu_that_decodes_loosens_no_bound_but_that_of_photos_in_fp32(precision: Precision) -> None:
+    assert bounds(precision, decodes_on_gpu=False) == {"pixels": precision, "encoded": precision}
+    held_to = bounds(precision, decodes_on_gpu=True)
+    assert held_to == {"pixels": precision, "encoded": "fp16" if precision == "fp32" else precision}
