@@ -20,9 +20,7 @@ def test_one_that_never_is_waits_longer_and_longer_and_is_given_up() -> None:
         verdicts.append(loop.ended(was_useful=False))
         pauses.append(loop.pause_s)
     assert verdicts == [False] * (MAX_IN_A_ROW - 1) + [True]
-    assert pauses == sorted(pauses)
-    assert pauses[0] == 0
-    assert pauses[-1] > 1
+    assert pauses == [0, 1, 2, 4, 8]
 
 
 def test_the_longest_pause_is_bounded() -> None:
@@ -43,5 +41,24 @@ def test_the_next_start_waits_as_long_as_it_was_told(tmp_path, monkeypatch: pyte
     assert waited == [4.0]
 
 
-def test_a_folder_that_cannot_be_written_only_costs_the_pause(tmp_path) -> None:
-    write_pause(Settings(bakeoff_home=tmp_path / "missing"), "pytorch", 4.0)
+def test_a_folder_that_cannot_be_written_only_costs_the_pause(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(bakeoff_home=tmp_path / "missing")
+    waited: list[float] = []
+    monkeypatch.setattr("server.processes.crash_loop.time.sleep", waited.append)
+    write_pause(settings, "pytorch", 4.0)
+    write_pause(settings, "pytorch", 0.0)
+    back_off(settings, "pytorch")
+    assert waited == []
+
+
+@pytest.mark.parametrize(("written", "waits"), [("1e9", [LONGEST_PAUSE_S]), ("soon", []), ("", [])])
+def test_no_file_makes_a_start_wait_for_long(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, written: str, waits: list[float]
+) -> None:
+    settings = Settings(bakeoff_home=tmp_path)
+    settings.home.state.mkdir()
+    pause_file(settings, "pytorch").write_text(written)
+    waited: list[float] = []
+    monkeypatch.setattr("server.processes.crash_loop.time.sleep", waited.append)
+    back_off(settings, "pytorch")
+    assert waited == waits
