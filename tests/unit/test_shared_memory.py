@@ -9,18 +9,21 @@ from server.hardware import resolve
 from server.settings import Settings, load_settings
 
 
-@given(st.integers(0, 2**34), st.integers(1, 1024), st.integers(1, 64), st.integers(1, 2))
-def test_what_is_chosen_fits_unless_it_is_the_least(total: int, batch: int, decoders: int, tritons: int) -> None:
+@given(st.integers(0, 2**30), st.integers(1, 1024), st.integers(1, 64), st.integers(1, 2))
+def test_what_is_chosen_is_the_most_that_fits_unless_it_is_the_least(
+    total: int, batch: int, decoders: int, tritons: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared_memory, "size", lambda: total)
         chosen = shared_memory.largest_batch(batch, tritons)
         processes = shared_memory.most_decoders(decoders, chosen, tritons)
-    assert 1 <= chosen <= batch
-    assert 1 <= processes <= decoders
-    if chosen > 1:
-        assert tritons * shared_memory.needed(chosen, 1) <= total
-    if processes > 1:
-        assert tritons * shared_memory.needed(chosen, processes) <= total
+
+    def fits(images: int, each: int) -> bool:
+        return tritons * shared_memory.needed(images, each) <= shared_memory.USABLE * total
+
+    halves = [batch >> times for times in range(batch.bit_length())]
+    assert chosen == next((half for half in halves if fits(half, 1)), 1)
+    assert processes == next((count for count in range(decoders, 0, -1) if fits(chosen, count)), 1)
 
 
 def test_settings_and_hardware_follow(monkeypatch: pytest.MonkeyPatch) -> None:

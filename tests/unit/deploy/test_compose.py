@@ -50,8 +50,6 @@ def service(compose: dict[str, Any]) -> dict[str, Any]:
 
 def instruction(name: str) -> str:
     """Return what the Dockerfile's last `name` says."""
-    if not DOCKERFILE.exists():
-        pytest.skip("no Dockerfile.step6a-all here")
     text = DOCKERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
     return re.findall(rf"^{name} +(.+)$", text, re.MULTILINE)[-1]
 

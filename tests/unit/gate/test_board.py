@@ -1,7 +1,9 @@
 """The whole is ready exactly when every backend is ready or skipped, and at least one is ready."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -28,10 +30,46 @@ def test_ready_is_all_ready_or_skipped_and_one_ready(board: Board, tmp_path: Pat
     assert ready(tmp_path) == (set(states) <= {"ready", "skipped"} and "ready" in states)
 
 
-def test_every_state_is_published_with_its_time(board: Board, tmp_path: Path) -> None:
-    for state in get_args(State):
-        board.enter("onnx", state)
-        assert read_document(tmp_path / "ready.json")["backends"]["onnx"]["state"] == state
+@pytest.mark.parametrize("state", get_args(State))
+def test_every_state_is_published(board: Board, tmp_path: Path, state: State) -> None:
+    board.enter("onnx", state)
+    assert read_document(tmp_path / "ready.json")["backends"]["onnx"]["state"] == state
+
+
+def test_every_state_s_time_is_told_and_the_whole_ends_with_ready(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("server.gate.board.time.monotonic", lambda: now)
+    for state, seconds in (("starting", 1.5), ("loading", 20), ("warming", 3), ("verifying", 0.25), ("ready", 50)):
+        board.enter("onnx", state)  # type: ignore[arg-type]
+        now += seconds
+    board.publish()
+    entry = read_document(tmp_path / "ready.json")["backends"]["onnx"]
+    assert entry["timings_s"] == {"starting": 1.5, "loading": 20, "warming": 3, "verifying": 0.25}
+    assert (entry["elapsed_s"], entry["state_s"]) == (24.8, 50)
+
+
+def test_since_is_kept_while_it_is_ready_and_begins_anew(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr("server.gate.board.datetime", SimpleNamespace(now=lambda _: now))
+
+    def since() -> str | None:
+        board.publish()
+        found: str | None = read_document(tmp_path / "ready.json")["since"]
+        return found
+
+    for name in ("pytorch", "onnx", "tensorrt"):
+        assert since() is None
+        board.enter(name, "ready")
+    now += timedelta(seconds=9)
+    assert since() == "2026-01-01T00:00:00+00:00"
+    board.enter("onnx", "starting")
+    assert since() is None
+    board.enter("onnx", "ready")
+    assert since() == "2026-01-01T00:00:09+00:00"
 
 
 def test_a_restart_begins_its_clock_and_parity_anew(board: Board, tmp_path: Path) -> None:

@@ -59,10 +59,13 @@ class SeenBoard(Board):
 
 
 class FakeProcesses:
-    """Of models; none has ended."""
+    """Of models; `ended` says whether one has."""
+
+    def __init__(self) -> None:
+        self.ended = False
 
     def one_has_ended(self) -> bool:
-        return False
+        return self.ended
 
 
 class Gate:
@@ -71,6 +74,7 @@ class Gate:
     def __init__(self, folder: Path, double: BackendDouble, killed: list[str]) -> None:
         self.double = double
         self.killed = killed
+        self.processes: list[FakeProcesses] = []
         self.stopping = threading.Event()
         self.settings = Settings(
             bakeoff_home=folder, max_batch_size=LARGEST, probe_interval_s=0.01, canary_interval_s=0.01, api_key="secret"
@@ -106,15 +110,17 @@ class Gate:
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     killed: list[str] = []
     with listening(BackendDouble(REFERENCE)) as double:
+        made = Gate(tmp_path, double, killed)
 
         def look_for(program: str) -> FakeProcesses:
             double.asked.append(f"processes of {program}")
-            return FakeProcesses()
+            made.processes.append(FakeProcesses())
+            return made.processes[-1]
 
         monkeypatch.setattr(module, "ModelProcesses", look_for)
         monkeypatch.setattr(module, "kill_program", lambda name: killed.append(name) or True)
         monkeypatch.setattr(module, "RETRY_S", 0.0)
-        yield Gate(tmp_path, double, killed)
+        yield made
 
 
 class FakePreparation:
@@ -212,6 +218,23 @@ def test_one_that_answers_with_errors_is_not_ready_until_it_answers_right(gate: 
     way = ["starting", "loading", "warming"]
     assert gate.states == [*way, "failed", *way, "verifying", "ready"]
     assert reasons == [f"{PIXEL_MODEL}, batch of 1: [500] CUDA failure 719"]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_one_whose_model_lost_a_process_while_it_was_warmed_is_killed_before_it_is_tried_again(
+    gate: Gate, ended: bool
+) -> None:
+    driver = gate.driver()
+
+    def heal() -> None:
+        gate.processes[0].ended = ended
+        gate.double.error = None
+
+    gate.double.error = "Stub process is not healthy"
+    gate.board.at["failed"] = heal
+    driver.run()
+    assert gate.states[-1] == "ready"
+    assert gate.killed == ["triton-onnx"] * ended
 
 
 @pytest.mark.parametrize(

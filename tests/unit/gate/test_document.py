@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.gate.document import STALE_AFTER_S, read_document, write_document
+from server.gate import document
+from server.gate.document import read_document, write_document
 
 READY = {"ready": True, "since": "2026-01-01T00:00:00+00:00", "model": {}, "backends": {}}
 
@@ -18,17 +19,17 @@ READY = {"ready": True, "since": "2026-01-01T00:00:00+00:00", "model": {}, "back
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     file = tmp_path / "state" / "ready.json"
     write_document(file, READY)
-    document = read_document(file)
-    assert document["ready"] is True
-    assert abs(document["updated"] - time.time()) < 5
+    found = read_document(file)
+    assert found["ready"] is True
+    assert abs(found["updated"] - time.time()) < 5
     assert [path.name for path in file.parent.iterdir()] == ["ready.json"]
 
 
 def test_a_missing_document_is_not_ready(tmp_path: Path) -> None:
-    document = read_document(tmp_path / "ready.json")
-    assert document["ready"] is False
-    assert document["backends"] == {}
-    assert "not started" in document["note"]
+    found = read_document(tmp_path / "ready.json")
+    assert found["ready"] is False
+    assert found["backends"] == {}
+    assert "not started" in found["note"]
 
 
 def test_a_damaged_document_is_not_ready(tmp_path: Path) -> None:
@@ -36,13 +37,23 @@ def test_a_damaged_document_is_not_ready(tmp_path: Path) -> None:
     assert read_document(tmp_path / "ready.json")["ready"] is False
 
 
-def test_a_stale_document_is_not_ready(tmp_path: Path) -> None:
+def test_a_stale_document_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ready.json"
-    file.write_text(json.dumps({**READY, "updated": time.time() - STALE_AFTER_S - 1}))
-    document = read_document(file)
-    assert document["ready"] is False
-    assert document["since"] is not None
-    assert "has not reported" in document["note"]
+    now = 1000.0
+    monkeypatch.setattr(document, "_since_boot", lambda: now)
+    write_document(file, READY)
+    now += 4
+    assert read_document(file)["ready"] is True
+    now += 1
+    found = read_document(file)
+    assert found["ready"] is False
+    assert found["since"] == READY["since"]
+    assert found["note"] == "the readiness gate has not reported for 5 s"
+
+
+def test_a_document_that_does_not_say_when_it_was_written_is_stale(tmp_path: Path) -> None:
+    (tmp_path / "ready.json").write_text(json.dumps({**READY, "updated": time.time()}))
+    assert read_document(tmp_path / "ready.json")["ready"] is False
 
 
 def test_the_health_check_imports_nothing_heavy() -> None:
@@ -76,9 +87,9 @@ def test_a_full_disk_is_survived_and_named(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "write_bytes", full)
     write_document(file, READY)
-    document = read_document(file)
-    assert document["ready"] is True
-    assert "No space left" in document["note"]
+    found = read_document(file)
+    assert found["ready"] is True
+    assert "No space left" in found["note"]
     with pytest.raises(OSError, match="No space left"):
         write_document(file, {**READY, "model": {"name": "x" * 100_000}})
     assert read_document(file)["ready"] is True

@@ -103,11 +103,51 @@ def test_one_that_is_silent_is_not_ready_at_once(
     assert "has not answered" in driver._watch()
 
 
-def test_one_that_stays_silent_is_killed(driver: Driver, client: FakeClient, killed: list[str]) -> None:
+def test_one_that_stays_silent_is_killed_long_before_its_time_to_load_is_over(
+    driver: Driver, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[str] = []
+
+    def kill(name: str) -> bool:
+        killed.append(name)
+        client.silent = False  # the new process answers
+        return True
+
+    monkeypatch.setattr(module, "kill_program", kill)
     client.silent = True
-    with pytest.raises(TimeoutError, match="LOAD_TIMEOUT_S"):
-        driver._wait_for(client.live, time.monotonic() + 0.9, "did not start to answer")
-    assert killed[0] == "triton-onnx"
+    driver._wait_for(client.live, time.monotonic() + 20, "did not start to answer")
+    assert killed == ["triton-onnx"]
+
+
+def test_one_that_is_silent_for_less_than_the_time_to_hang_is_left_alone(
+    driver: Driver, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_settings", driver._settings.model_copy(update={"hang_timeout_s": 30}))
+    answers = iter([TimeoutError(), TimeoutError(), None])
+
+    def live() -> bool:
+        if answer := next(answers):
+            raise answer
+        return True
+
+    driver._wait_for(live, time.monotonic() + 20, "did not start to answer")
+    assert killed == []
+
+
+def test_one_that_has_no_open_port_yet_is_killed_only_when_its_time_to_load_is_over(
+    driver: Driver, client: FakeClient, killed: list[str]
+) -> None:
+    client.is_ready = False
+    asked: list[int] = []
+
+    def live() -> bool:
+        asked.append(len(killed))
+        return client.live()
+
+    with pytest.raises(TimeoutError, match=r"did not start to answer within 1 s \(LOAD_TIMEOUT_S\)"):
+        driver._wait_for(live, time.monotonic() + 0.5, "did not start to answer")
+    assert set(asked) == {0}
+    assert killed == ["triton-onnx"]
 
 
 @pytest.mark.parametrize(("wrong", "then"), [(True, ["triton-onnx"]), (False, [])], ids=["wrong", "error"])
@@ -136,16 +176,6 @@ def test_one_whose_model_has_lost_a_process_is_killed(
     monkeypatch.setattr(driver, "_processes", FakeProcesses())
     assert module.LOST_PROCESS in driver._watch()
     assert killed == ["triton-onnx"]
-
-
-def test_one_that_lost_it_before_it_was_ready_is_killed_too(
-    driver: Driver, client: FakeClient, killed: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(driver, "_processes", FakeProcesses())
-    client.is_ready = False
-    with pytest.raises(TimeoutError):
-        driver._bring_up(None)
-    assert killed[0] == "triton-onnx"
 
 
 def test_one_whose_models_are_unloaded_at_a_stop_is_left_alone(
