@@ -19,11 +19,13 @@ def connections(port: str, count: int, sent: bytes) -> Callable[[RunningStack], 
     """Return a fault: many connections that say only the beginning of something, and stay."""
 
     def inject(stack: RunningStack) -> Callable[[], None]:
-        held = contextlib.ExitStack()
+        held, reached = contextlib.ExitStack(), 0
         for _ in range(count):
             with contextlib.suppress(OSError):
                 client = held.enter_context(socket.create_connection(("127.0.0.1", stack.ports[port]), timeout=5))
                 client.sendall(sent)
+                reached += 1
+        assert reached, f"none of {count} connections reached {port}"
         return held.close
 
     return inject

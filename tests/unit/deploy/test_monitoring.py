@@ -94,10 +94,13 @@ def test_every_metric_that_is_asked_for_exists() -> None:
     recorded = {
         rule["record"] for group in read("deploy/rules.yml")["groups"] for rule in group["rules"] if "record" in rule
     }
+    found: set[str] = set()
     for expression in expressions():
         bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b\d[\w.]*", "", expression)
         asked = set(re.findall(r"[a-z_][\w:]*", bare)) - LABELS - FUNCTIONS
         assert asked <= known | recorded, expression
+        found |= asked
+    assert len(found) > 15
 
 
 def test_the_dashboard_is_what_its_program_writes() -> None:

@@ -51,7 +51,10 @@ def test_a_stale_document_is_not_ready(tmp_path: Path, monkeypatch: pytest.Monke
     assert found["note"] == "the readiness gate has not reported for 5 s"
 
 
-def test_a_document_that_does_not_say_when_it_was_written_is_stale(tmp_path: Path) -> None:
+def test_a_document_that_does_not_say_when_it_was_written_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "_since_boot", lambda: 1000.0)
     (tmp_path / "ready.json").write_text(json.dumps({**READY, "updated": time.time()}))
     assert read_document(tmp_path / "ready.json")["ready"] is False
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.live.figures import Figures, latency, rates, read_figures
-from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL, PREPROCESS_MODEL
 from server.pytorch.metrics import FINE_SECONDS
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -38,6 +38,16 @@ def test_a_recorded_page_is_read(
     assert took is not None
     assert took.model == ENCODED_MODEL
     assert 0 < took.p50_ms <= took.p99_ms < 60_000
+
+
+def test_failures_of_both_models_count_by_every_reason_and_those_of_the_step_between_do_not() -> None:
+    page = "# TYPE nv_inference_request_failure counter\n" + "".join(
+        f'nv_inference_request_failure{{model="{model}",reason="{reason}"}} {count}\n'
+        for model, reason, count in (
+            (PIXEL_MODEL, "REJECTED", 1), (PIXEL_MODEL, "OTHER", 2), (ENCODED_MODEL, "OTHER", 4), (PREPROCESS_MODEL, "OTHER", 8)
+        )
+    )  # fmt: skip
+    assert read_figures(page, 1.0).failures == 7
 
 
 def test_rates_are_per_second_of_what_was_added() -> None:
