@@ -62,6 +62,7 @@ def test_it_fits_into_the_width(page: Page) -> None:
 def test_it_follows_the_theme(page: Page, theme: str) -> None:
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == PAPER[theme]
     colours = page.evaluate("[...document.querySelectorAll('svg text')].map(t => getComputedStyle(t).fill)")
+    assert colours
     assert PAPER[theme] not in colours
 
 
@@ -75,9 +76,10 @@ def test_one_variant_of_each_picture_is_shown(page: Page) -> None:
 
 
 def test_no_text_within_a_picture_is_cut_off_or_too_small(page: Page) -> None:
-    problems = page.evaluate(
+    looked_at, problems = page.evaluate(
         """() => {
             const found = [];
+            let texts = 0;
             for (const svg of document.querySelectorAll('figure svg')) {
                 const box = svg.getBoundingClientRect();
                 if (!box.width) continue;
@@ -86,33 +88,38 @@ def test_no_text_within_a_picture_is_cut_off_or_too_small(page: Page) -> None:
                     const outside = at.left < box.left - 1 || at.right > box.right + 1
                         || at.top < box.top - 1 || at.bottom > box.bottom + 1;
                     const size = parseFloat(getComputedStyle(text).fontSize) * box.width / svg.viewBox.baseVal.width;
+                    texts++;
                     if (outside || size < 9) found.push(`${svg.closest('figure').id}: ${text.textContent} ${size}`);
                 }
             }
-            return found;
+            return [texts, found];
         }"""
     )
+    assert looked_at > 20
     assert problems == []
 
 
 def test_no_labels_of_an_axis_overlap(page: Page) -> None:
-    problems = page.evaluate(
+    looked_at, problems = page.evaluate(
         """() => {
             const found = [];
+            let pairs = 0;
             for (const svg of document.querySelectorAll('figure svg')) {
                 if (!svg.getBoundingClientRect().width) continue;
                 for (const axis of svg.querySelectorAll('g[id*="matplotlib.axis"]')) {
                     const boxes = [...axis.querySelectorAll('g[id*="tick"] text')].map(t => t.getBoundingClientRect());
                     for (let i = 1; i < boxes.length; i++) {
+                        pairs++;
                         const [a, b] = [boxes[i - 1], boxes[i]];
                         if (a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
                             found.push(`${svg.closest('figure').id}: ${axis.id}`);
                     }
                 }
             }
-            return found;
+            return [pairs, found];
         }"""
     )
+    assert looked_at > 20
     assert problems == []
 
 
