@@ -66,7 +66,9 @@ def test_a_bad_file_is_named(client: http.InferenceServerClient, photo: bytes, k
 @pytest.mark.parametrize("kind", UNUSUAL_FILES)
 def test_an_unusual_file_is_served(client: http.InferenceServerClient, kind: str) -> None:
     batch = elements(UNUSUAL_FILES[kind])
-    assert infer(client, http, ENCODED, "encoded_image", "BYTES", batch).shape == (1, 512)
+    embedding = infer(client, http, ENCODED, "encoded_image", "BYTES", batch)
+    assert embedding.shape == (1, 512)
+    np.testing.assert_allclose(np.linalg.norm(embedding), 1, atol=ROW_TOLERANCE)
 
 
 @pytest.mark.parametrize(

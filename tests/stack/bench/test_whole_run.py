@@ -56,7 +56,9 @@ def test_a_quick_run_names_the_faster_backend_and_writes_it_all_down(url: str, t
     assert result.summary.recommendations["latency"].ahead["onnx"].value == pytest.approx(2, rel=0.25)
     assert result.fairness.unfair == ()
     assert {each.agrees for each in (*result.parity_before, *result.parity_after)} == {True}
+    assert {point.backend for point in result.summary.points} == {"onnx", "pytorch"}
     assert all(point.client_bound is None for point in result.summary.points)
+    assert {window.backend for window in result.windows} == {"onnx", "pytorch"}
     assert all(window.split and window.split.total_ns > 1e7 for window in result.windows)
     assert len(result.null_server) == 4
 
@@ -68,6 +70,7 @@ def test_the_other_scenarios_are_measured_too(url: str, tmp_path: Path) -> None:
     result = only_result(tmp_path)
     assert {each.kind for each in result.scenarios} == {"concurrency", "server", "offline"}
     assert {each.backend: each.ready_s for each in result.startup} == {"onnx": 1.0, "pytorch": 1.0}
+    assert {point.scenario.kind for point in result.summary.points} == {"concurrency", "server", "offline"}
     for point in result.summary.points:
         assert point.problem is None
         if point.scenario.kind == "server":
@@ -159,5 +162,6 @@ def test_a_stack_behind_a_proxy_with_tls_a_path_and_a_key_is_measured(url: str, 
     assert runs[1].returncode == 0, runs[1].stderr
     result = only_result(tmp_path / "results")
     assert {target.url for target in result.backends} == {f"{proxy.url}/stack", f"{proxy.url}/onnx"}
+    assert {window.backend for window in result.windows} == {"onnx", "pytorch"}
     assert all(window.clean for window in result.windows)
     assert "sesame" not in (next((tmp_path / "results").iterdir()) / "result.json").read_text()

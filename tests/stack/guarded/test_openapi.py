@@ -11,9 +11,16 @@ EXAMPLES = 8
 
 
 def test_no_request_is_answered_with_a_server_error(guarded: RunningStack) -> None:
+    """What a busy machine may answer 503 is asked again once everything is ready, and answered then."""
+
+    def ask(case: schemathesis.Case) -> schemathesis.Response:
+        return case.call(base_url=guarded.url(), headers=dict(guarded.headers), timeout=60)
+
+    guarded.wait(200)
     document = httpx.get(f"{guarded.url()}/openapi.json", headers=guarded.headers).json()
     operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
     assert len(operations) > 10
+    operations.sort(key=lambda operation: operation.path == "/benchmark")  # last: it keeps all backends busy
     for operation in operations:
 
         @settings(
@@ -26,8 +33,11 @@ def test_no_request_is_answered_with_a_server_error(guarded: RunningStack) -> No
         )
         @given(case=operation.as_strategy())
         def check(case: schemathesis.Case) -> None:
-            answer = case.call(base_url=guarded.url(), headers=dict(guarded.headers), timeout=60)
-            assert answer.status_code < 500 or answer.status_code == 503, answer.text
+            answer = ask(case)
+            if answer.status_code == 503:
+                guarded.wait(200)
+                answer = ask(case)
+            assert answer.status_code < 500, answer.text
             if answer.status_code >= 400:
                 assert answer.json()["error"]
 
