@@ -21,6 +21,7 @@ from server.model.reference import Reference
 from tests.chaos import network
 from tests.stack.guarded.conftest import KEYS
 from tests.stack.stack import ROW_TOLERANCE, RunningStack
+from tests.strangers import near_keys, strangers
 
 PIXELS = "openclip_vit_b32"
 SERVICE = [
@@ -43,7 +44,8 @@ ADMINISTRATION = [
     ("GET", "/v2/logging"),
     ("POST", "/v2/logging"),
 ]
-STRANGERS = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEYS[0]}, {"Authorization": f"Basic {KEYS[0]}"}]
+STRANGERS = strangers(KEYS)
+TRITONS_STRANGERS = STRANGERS | {"second key": {"Authorization": f"Bearer {KEYS[1]}"}}
 
 
 def ask(stack: RunningStack, backend: str, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
@@ -71,7 +73,7 @@ def test_the_page_reaches_every_backend_with_the_key(guarded: RunningStack, refe
     assert all(any(look is not None for look in looks["waiting"]) for looks in history["backends"].values()), history
 
 
-@pytest.mark.parametrize("headers", STRANGERS, ids=str)
+@pytest.mark.parametrize("headers", STRANGERS.values(), ids=STRANGERS)
 def test_everything_else_on_8002_asks_for_a_key(guarded: RunningStack, headers: dict[str, str]) -> None:
     document = httpx.get(f"{guarded.url()}/openapi.json", headers=guarded.headers).json()
     paths = [path.format(model=PIXELS, version=1) for path in document["paths"]]
@@ -89,7 +91,7 @@ def test_each_key_opens_8002(guarded: RunningStack, key: str) -> None:
     assert httpx.get(f"{guarded.url()}/ready", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("headers", STRANGERS, ids=str)
+@pytest.mark.parametrize("headers", TRITONS_STRANGERS.values(), ids=TRITONS_STRANGERS)
 @pytest.mark.parametrize(("method", "path"), SERVICE)
 def test_triton_serves_no_stranger(guarded: RunningStack, method: str, path: str, headers: dict[str, str]) -> None:
     assert ask(guarded, "onnx", method, path, headers).status_code == 403
@@ -132,7 +134,10 @@ def test_grpc_asks_for_the_same_key(guarded: RunningStack, reference: Reference)
         for headers in (
             None,
             {"authorization": f"Bearer {KEYS[0]}"},
-            {"triton-grpc-protocol-authorization": "Bearer wrong"},
+            *(
+                {"triton-grpc-protocol-authorization": f"Bearer {near}"}
+                for near in [*near_keys(KEYS).values(), KEYS[1]]
+            ),
         ):
             with pytest.raises(InferenceServerException) as caught:
                 client.infer(PIXELS, [tensor], headers=headers)
