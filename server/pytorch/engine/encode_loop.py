@@ -18,7 +18,10 @@ class Encoder(Protocol):
     """Batches that may be in flight at the same time."""
 
     def launch(self, segments: list[Segment]) -> Any:
-        """Begin to embed the images of `segments`, at most `max_batch`, and return what `collect` needs."""
+        """Begin to embed the images of `segments`, at most `max_batch`, and return what `collect` needs.
+
+        A launch that raises may have taken the place of one of `depth` batches.
+        """
         ...
 
     def collect(self, flight: Any) -> Encoded:
@@ -66,6 +69,8 @@ class EncodeLoop:
         try:
             flights.append((batch, self._encoder.launch(batch)))
         except Exception as error:  # one batch that fails must not end the loop that serves all others
+            while flights:  # the failed one may have taken a place: the next would take that of one not yet collected
+                self._finish(*flights.popleft())
             self._fail(batch, error)
 
     def _finish(self, batch: list[Segment], flight: Any) -> None:

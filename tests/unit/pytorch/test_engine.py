@@ -1,104 +1,22 @@
-"""A worker's side and an engine's side, over real sockets and shared memory, with a model that is one number."""
+"""Workers and an engine, over real sockets and shared memory: who gets which embeddings, and what of errors."""
 
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
 
-import numpy as np
 import pytest
-import torch
 
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.engine import Engine
-from server.pytorch.engine.work import Encoded, Segment
 from server.pytorch.engines import EngineFailed, Engines, QueueFull
-from server.pytorch.errors import NotReady
 from server.pytorch.heartbeat import BEAT_EVERY_S
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
 from server.pytorch.ipc.messages import Loaded
 from server.pytorch.metrics import Metrics
-
-MODELS = ("model",)
-
-
-class Model:
-    """Embeds an image as its first value; fails on 255; can be held."""
-
-    depth = 1
-    max_batch = 16
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.batches: list[int] = []
-
-    def launch(self, segments: list[Segment]) -> Encoded:
-        assert self.gate.wait(10)
-        pixels = torch.cat([segment.pixels for segment in segments])
-        self.batches.append(len(pixels))
-        values = pixels[:, 0, 0, 0].float()
-        if (values == 255).any():
-            raise RuntimeError("the model failed")
-        return Encoded(values[:, None].repeat(1, 512).numpy(), 1, 2, 3)
-
-    def collect(self, flight: Encoded) -> Encoded:
-        return flight
-
-
-class Rig:
-    """One engine and two workers."""
-
-    def __init__(self) -> None:
-        self.model = Model()
-        self.counters = Counters.create(3, MODELS, 16)
-        self.pairs = [messages.pair() for _ in range(2)]
-        self.arenas = [Arena.create(64 << 20) for _ in range(2)]
-        ends = [(pair[1], Arena(arena.fileno())) for pair, arena in zip(self.pairs, self.arenas, strict=True)]
-        engine = Engine(
-            Channels(ends), self.model, None, delay_us=0,
-            statistics=self.counters.statistics(2)["model"], metrics=Metrics(),
-            beat=lambda: self.counters.beat(2),
-        )  # fmt: skip
-        self.thread = threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True)
-
-    def worker(self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60) -> Engines:
-        return Engines(
-            [self.pairs[index][0]], self.arenas[index], self.counters, index,
-            max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
-        )  # fmt: skip
-
-
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    made = Rig()
-    yield made
-    made.model.gate.set()
-    for end, _ in made.pairs:
-        end.close()
-    if made.thread.ident is None:
-        made.thread.start()
-    made.thread.join(10)
-    assert not made.thread.is_alive()
-    for _, end in made.pairs:
-        end.close()
-
-
-async def ready(*engines: Engines) -> None:
-    for one in engines:
-        one.start()
-    while not all(one.loaded for one in engines):
-        await asyncio.sleep(0.001)
-
-
-async def embed(engines: Engines, *values: int) -> list[float]:
-    with engines.memory() as memory:
-        pixels, offset = memory.array((len(values), 3, 224, 224), np.uint8)
-        pixels[:] = np.array(values, np.uint8).reshape(-1, 1, 1, 1)
-        done = await engines.embed_pixels(offset, len(values), memory)
-        return done.embeddings[:, 3].tolist()
+from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
+from tests.unit.pytorch.rig import MODELS, Rig, embed, ready
 
 
 async def test_two_workers_share_an_engine(rig: Rig) -> None:
@@ -116,12 +34,18 @@ async def test_two_workers_share_an_engine(rig: Rig) -> None:
         one.close()
 
 
-async def test_a_failed_batch_is_an_error_and_not_the_end(rig: Rig) -> None:
+@pytest.mark.parametrize("failure", [FAILS, FAILS_LATER])
+@pytest.mark.parametrize("row", [0, 15, 16, 19])
+async def test_a_request_of_which_one_batch_fails_is_an_error_and_not_the_end(rig: Rig, row: int, failure: int) -> None:
     rig.thread.start()
     worker = rig.worker(0)
     await ready(worker)
+    values = list(range(20))
+    assert await embed(worker, *values) == values
+    assert rig.model.batches == [16, 4]
+    values[row] = failure
     with pytest.raises(EngineFailed, match="log"):
-        await embed(worker, 255)
+        await embed(worker, *values)
     assert await embed(worker, 3) == [3]
     worker.close()
 
@@ -186,53 +110,22 @@ async def test_a_request_that_is_given_up_tells_how_slow_it_is(rig: Rig) -> None
     worker.close()
 
 
-async def test_memory_of_a_cancelled_request_stays_until_the_engine_lets_go(rig: Rig) -> None:
-    rig.thread.start()
-    rig.model.gate.clear()
-    worker = rig.worker(0)
-    await ready(worker)
-    blocker = asyncio.create_task(embed(worker, 1))
-    await asyncio.sleep(0.05)
-    leaving = asyncio.create_task(embed(worker, 2))
-    await asyncio.sleep(0.05)
-    leaving.cancel()
-    await asyncio.sleep(0.05)
-    assert worker._allocator.free_bytes < worker.arena_size
-    assert worker.outstanding == 2
-    rig.model.gate.set()
-    assert await blocker == [1]
-    while worker.outstanding:
-        await asyncio.sleep(0.001)
-    assert worker._allocator.free_bytes == worker.arena_size
-    assert rig.model.batches == [1]
-    worker.close()
-
-
-async def test_an_engine_that_dies_fails_what_waits(rig: Rig) -> None:
-    worker = rig.worker(0)
-    worker.start()
-    rig.pairs[0][1].send(messages.encode(Loaded("fp32", "cpu")))
-    while not worker.loaded:
-        await asyncio.sleep(0.001)
-    waiting = asyncio.create_task(embed(worker, 1))
-    await asyncio.sleep(0.01)
-    rig.pairs[0][1].shutdown(socket.SHUT_RDWR)  # as its death would
-    with pytest.raises(NotReady, match="started again"):
-        await waiting
-    assert worker.loaded is None
-    assert worker.outstanding == 0
-
-
 async def test_replies_are_kept_for_a_worker_that_does_not_read(rig: Rig) -> None:
+    rig.pairs[0][1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     rig.thread.start()
     slow, other = rig.worker(0), rig.worker(1)
     await ready(slow, other)
     asyncio.get_running_loop().remove_reader(rig.pairs[0][0])
-    asked = [asyncio.create_task(embed(slow, number % 200)) for number in range(300)]
-    await asyncio.sleep(0.3)
+    asked: list[asyncio.Task[list[float]]] = []
+    for number in range(100):
+        asked.append(asyncio.create_task(embed(slow, number)))
+        while len(rig.model.batches) <= number:
+            await asyncio.sleep(0.001)
+    assert rig.channels.all[0].waits_to_send
     assert await embed(other, 9) == [9]
-    slow.start()
-    assert [answer[0] for answer in await asyncio.gather(*asked, return_exceptions=True) if isinstance(answer, list)]
+    slow._all[0].start()
+    assert await asyncio.gather(*asked) == [[number] for number in range(100)]
+    assert not rig.channels.all[0].waits_to_send
     assert slow.outstanding == 0
     slow.close()
     other.close()
@@ -264,7 +157,7 @@ async def test_an_engine_is_silent_while_it_gets_nowhere(rig: Rig) -> None:
 
 
 async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
-    models = Model(), Model()
+    models = EncoderDouble(), EncoderDouble()
     counters = Counters.create(3, MODELS, 16)
     pairs = [messages.pair() for _ in models]
     arena = Arena.create(64 << 20)

@@ -1,6 +1,7 @@
 """Batches are filled in order, split where they are full, and every request is answered once with its own rows."""
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,43 +11,22 @@ from hypothesis import strategies as st
 from server.pytorch.engine.encode_loop import EncodeLoop
 from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
 from server.pytorch.ipc.messages import Done
-
-
-class Model:
-    """Embeds an image, here one number, as that number; two batches may be in flight. Can be held."""
-
-    depth = 2
-
-    def __init__(self, max_batch: int = 8) -> None:
-        self.max_batch = max_batch
-        self.batches: list[int] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.launched = threading.Event()
-
-    def launch(self, segments: list[Segment]) -> np.ndarray:
-        pixels = np.concatenate([segment.pixels for segment in segments])
-        self.batches.append(len(pixels))
-        self.launched.set()
-        if (pixels < 0).any():
-            raise RuntimeError("the model failed")
-        return pixels
-
-    def collect(self, flight: np.ndarray) -> Encoded:
-        assert self.gate.wait(10)
-        return Encoded(np.repeat(flight[:, None], 512, axis=1).astype(np.float32), 1, 2, 3)
+from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
 
 
 class Bench:
     """A queue, a loop and the answers that came out."""
 
-    def __init__(self, model: Model, delay_us: int = 0) -> None:
+    def __init__(self, model: EncoderDouble, waiting: Sequence[list[int]] = (), delay_us: int = 0) -> None:
+        """Start the loop when the requests of `waiting`, numbered from 0, are in the queue."""
         self.queue = SegmentQueue(delay_us)
         self.answers: dict[int, Done] = {}
         self.results: dict[int, np.ndarray] = {}
         self.errors: list[Exception] = []
         loop = EncodeLoop(model, self.queue, on_execution=lambda *_: None, on_error=self.errors.append)
         self.thread = threading.Thread(target=loop.run)
+        for number, values in enumerate(waiting):
+            self.ask(number, values)
         self.thread.start()
 
     def ask(self, number: int, values: list[int]) -> Request:
@@ -68,7 +48,7 @@ class Bench:
 @settings(deadline=None, max_examples=50)
 @given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=30), max_batch=st.integers(1, 16))
 def test_every_request_gets_its_rows_and_no_batch_is_too_large(sizes: list[int], max_batch: int) -> None:
-    model = Model(max_batch)
+    model = EncoderDouble(max_batch, depth=2)
     bench = Bench(model)
     for number, size in enumerate(sizes):
         bench.ask(number, [1000 * number + row for row in range(size)])
@@ -80,8 +60,22 @@ def test_every_request_gets_its_rows_and_no_batch_is_too_large(sizes: list[int],
     assert sum(model.batches) == sum(sizes)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_batches_in_flight_are_collected_in_their_order(depth: int) -> None:
+    bench = Bench(EncoderDouble(1, depth), waiting=[[number] for number in range(8)])
+    bench.finish()
+    assert [bench.results[number][0, 0] for number in range(8)] == list(range(8))
+
+
+def test_a_launch_that_fails_takes_no_lane_from_a_batch_in_flight() -> None:
+    bench = Bench(EncoderDouble(1, depth=2), waiting=[[1], [FAILS], [2], [3]])
+    bench.finish()
+    assert [bench.results[number][0, 0] for number in (0, 2, 3)] == [1, 2, 3]
+    assert [number for number, answer in bench.answers.items() if answer.error] == [1]
+
+
 def test_what_waits_fills_batches() -> None:
-    model = Model(8)
+    model = EncoderDouble(8, depth=2)
     model.gate.clear()
     bench = Bench(model)
     bench.ask(0, [0])
@@ -95,7 +89,7 @@ def test_what_waits_fills_batches() -> None:
 
 
 def test_a_cancelled_request_is_answered_and_costs_nothing() -> None:
-    model = Model(4)
+    model = EncoderDouble(4, depth=2)
     model.gate.clear()
     bench = Bench(model)
     bench.ask(0, [0])
@@ -109,9 +103,37 @@ def test_a_cancelled_request_is_answered_and_costs_nothing() -> None:
     assert sum(model.batches) == 2
 
 
+def test_a_cancelled_request_is_answered_once_and_not_while_a_part_of_it_is_in_flight() -> None:
+    model = EncoderDouble(4)
+    model.gate.clear()
+    bench = Bench(model)
+    request = bench.ask(0, [5] * 6)
+    assert model.launched.wait(10)
+    request.cancelled = True
+    bench.ask(1, [6])
+    assert bench.answers == {}
+    model.gate.set()
+    bench.finish()
+    assert bench.answers[0].error == "cancelled"
+    assert bench.results[1][0, 0] == 6
+    assert model.batches == [4, 1]
+
+
+@pytest.mark.parametrize("failure", [FAILS, FAILS_LATER])
+@pytest.mark.parametrize("batch", [0, 1, 2])
+def test_a_request_of_which_one_batch_fails_has_failed(batch: int, failure: int) -> None:
+    values = [7] * 12
+    values[4 * batch] = failure
+    bench = Bench(EncoderDouble(4, depth=2), waiting=[values, [8]])
+    bench.finish()
+    assert "log" in (bench.answers[0].error or "")
+    assert bench.answers[1].error is None
+    assert bench.results[1][0, 0] == 8
+
+
 def test_a_failed_batch_fails_its_requests_and_the_next_one_is_served() -> None:
-    bench = Bench(Model(1))
-    bench.ask(0, [-1])
+    bench = Bench(EncoderDouble(1, depth=2))
+    bench.ask(0, [FAILS])
     bench.ask(1, [7])
     bench.finish()
     assert "log" in (bench.answers[0].error or "")
@@ -120,7 +142,7 @@ def test_a_failed_batch_fails_its_requests_and_the_next_one_is_served() -> None:
 
 
 def test_a_delay_waits_for_company() -> None:
-    model = Model(2)
+    model = EncoderDouble(2, depth=2)
     bench = Bench(model, delay_us=5_000_000)
     bench.ask(0, [1])
     bench.ask(1, [2])
