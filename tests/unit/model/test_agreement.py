@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from server.model.agreement import compare
+from server.settings import Precision
+
+COSINE = 0.999
 
 
 def embeddings(n: int = 8, spread: float = 1.0) -> np.ndarray:
@@ -34,6 +37,33 @@ def test_embeddings_that_are_much_alike_do_not_pass_by_their_cosine() -> None:
     result = compare(shuffled, reference, "fp16")
     assert result.cosine > 0.999
     assert not result.holds
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 0.001), ("tf32", 0.02), ("bf16", 0.02), ("fp16", 0.02)])
+def test_the_error_has_a_bound_for_each_precision(precision: Precision, bound: float) -> None:
+    reference = embeddings()
+    first, second = np.triu_indices(len(reference), k=1)
+    spread = np.median(np.linalg.norm(reference[first] - reference[second], axis=1))
+    for share, holds in ((0.95, True), (1.05, False)):
+        moved = reference.copy()
+        moved[3, 0] += share * bound * spread
+        result = compare(moved, reference, precision)
+        assert result.cosine > COSINE
+        assert result.holds == holds
+
+
+@pytest.mark.parametrize(("cosine", "holds"), [(0.9991, True), (0.9989, False)])
+def test_the_cosine_has_a_bound_of_its_own(cosine: float, holds: bool) -> None:
+    """Far apart as the photos' embeddings are here, the error alone would pass."""
+    reference = np.zeros((3, 512), np.float32)
+    reference[0, 0] = 1
+    reference[1, 0], reference[2, 0] = 1000, -1000
+    turned = reference.copy()
+    turned[0, :2] = cosine, np.sqrt(1 - cosine**2)
+    result = compare(turned, reference, "fp32")
+    assert result.error < result.error_bound
+    assert result.cosine == pytest.approx(cosine, abs=1e-6)
+    assert result.holds == holds
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

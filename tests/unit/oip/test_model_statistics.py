@@ -76,6 +76,23 @@ def test_batch_sizes_in_their_order() -> None:
     assert snapshot["execution_count"] == 4
 
 
+def test_each_process_counts_in_its_own_row_and_tells_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = table(processes=2)
+    first, second = (ModelStatistics("m", "1", shared, row) for row in range(2))
+    monkeypatch.setattr(statistics, "_now_ms", lambda: 2000)
+    first.record_success(2, 1, 1, 1, 1)
+    first.record_failure(5)
+    monkeypatch.setattr(statistics, "_now_ms", lambda: 1000)
+    second.record_success(3, 1, 1, 1, 1)
+    second.record_execution(5, 1, 1, 1)
+    assert shared[:, statistics.INFERENCES].tolist() == [2, 3]
+    assert first.snapshot() == second.snapshot()
+    found = second.snapshot()
+    assert (found["inference_count"], found["execution_count"], found["last_inference"]) == (5, 1, 2000)
+    assert found["inference_stats"]["success"] == duration(2, 8)
+    assert found["inference_stats"]["fail"] == duration(1, 5)
+
+
 def test_failure_counts_as_nothing_else() -> None:
     counters = ModelStatistics("m", "1", table(), 0)
     before = counters.snapshot()

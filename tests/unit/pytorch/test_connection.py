@@ -95,11 +95,16 @@ async def test_a_client_that_stops_is_answered_408_and_let_go(running: Running, 
 
 async def test_a_head_that_trickles_in_does_not_hold_a_connection(running: Running) -> None:
     reader, writer = await running.connect()
-    writer.write(b"GET / HTTP/1.1\r\n")
-    for index in range(4):
-        await asyncio.sleep(0.15)
-        writer.write(f"X-{index}: y\r\n".encode())
+
+    async def trickle() -> None:
+        writer.write(b"GET / HTTP/1.1\r\n")
+        while True:
+            await asyncio.sleep(0.1)
+            writer.write(b"X: y\r\n")
+
+    trickling = asyncio.ensure_future(trickle())
     assert (await answer(reader))[0] == 408
+    trickling.cancel()
     writer.close()
 
 

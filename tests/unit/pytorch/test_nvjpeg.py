@@ -1,11 +1,13 @@
 """The GPU decoder's bookkeeping, with doubles of CUDA and of nvJPEG on the CPU; tests/stack/test_gpu.py runs the real ones."""
 
 import contextlib
+import io
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from torchvision.io import decode_jpeg
 
 from server.images import prepare
@@ -14,7 +16,16 @@ from server.pytorch.engine import nvjpeg
 
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")  # for TorchCodec
 
-FILES = [np.fromfile(FOLDER / name, np.uint8) for name in ("cat.jpg", "coffee.jpg", "cat.jpg")]
+
+def mirrored(data: np.ndarray) -> np.ndarray:
+    """Return a JPEG file of the same size with another image."""
+    buffer = io.BytesIO()
+    ImageOps.mirror(Image.open(io.BytesIO(data.tobytes()))).save(buffer, "JPEG")
+    return np.frombuffer(buffer.getvalue(), np.uint8).copy()
+
+
+CAT, COFFEE = (np.fromfile(FOLDER / name, np.uint8) for name in ("cat.jpg", "coffee.jpg"))
+FILES = [CAT, COFFEE, mirrored(CAT)]
 NO_IMAGE = np.zeros(50, np.uint8)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from server.images.bundled import bundled_photos
 from server.images.prepare import prepare
@@ -14,11 +14,14 @@ from server.pytorch.engine.resize import resize_and_crop
 def test_as_pillow(size: tuple[int, int], tmp_path) -> None:
     with Image.open(bundled_photos()[0]) as photo:
         image = photo.convert("RGB").resize(size)
-    image.save(tmp_path / "image.png")
-    expected = prepare((tmp_path / "image.png").read_bytes(), max_pixels=10**8)
-    pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
-    found = resize_and_crop(torch.stack([pixels, 255 - pixels]))
+    images = [image, ImageOps.invert(image)]
+    found = resize_and_crop(
+        torch.stack([torch.from_numpy(np.asarray(each).transpose(2, 0, 1).copy()) for each in images])
+    )
     assert found.shape == (2, 3, 224, 224)
-    difference = np.abs(found[0].numpy().astype(int) - expected.astype(int))
-    assert difference.max() <= 2
-    assert difference.mean() < 0.02
+    for row, each in zip(found.numpy(), images, strict=True):
+        each.save(tmp_path / "image.png")
+        expected = prepare((tmp_path / "image.png").read_bytes(), max_pixels=10**8)
+        difference = np.abs(row.astype(int) - expected.astype(int))
+        assert difference.max() <= 2
+        assert difference.mean() < 0.02

@@ -29,7 +29,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     triton = SimpleNamespace(
         TritonModelException=ModelError,
-        Tensor=lambda name, rows: (name, rows.copy()),
+        Tensor=lambda name, rows: (name, rows),  # not copied: the engine's next batch would overwrite it
         TritonError=str,
         Logger=SimpleNamespace(log_error=logging.error),
         InferenceResponse=lambda tensors=None, error=None: error or tensors,

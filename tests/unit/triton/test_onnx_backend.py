@@ -17,8 +17,9 @@ from server.home import ROOT
 CONFIG = {"input": [{"name": "image"}], "output": [{"name": "sum"}], "parameters": {}}
 
 
-def request(rows: int, columns: int = 3) -> SimpleNamespace:
-    values = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
+def request(*firsts: int, columns: int = 3) -> SimpleNamespace:
+    """Make a request of one row for each of `firsts`, from which the row counts up."""
+    values = np.array([np.arange(first, first + columns) for first in firsts], np.float32)
     return SimpleNamespace(as_numpy=lambda: values, shape=lambda: values.shape)
 
 
@@ -62,10 +63,10 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_each_request_gets_its_own_rows(model) -> None:
-    assert model.execute([request(2), request(1)]) == [[[3, 12]], [[3]]]
+    assert model.execute([request(0, 3), request(6), request(9, 12)]) == [[[3, 12]], [[21]], [[30, 39]]]
 
 
 def test_a_batch_that_fails_is_an_error_without_paths(model, caplog: pytest.LogCaptureFixture) -> None:
-    answers = model.execute([request(1, columns=4), request(1, columns=4)])
+    answers = model.execute([request(0, columns=4), request(0, columns=4)])
     assert answers == ["the model failed on this batch; the server's log has the details"] * 2
     assert "Got invalid dimensions" in caplog.text
