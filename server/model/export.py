@@ -28,6 +28,8 @@ from server.settings import Settings
 MAX_BATCH = 1024
 """Upper end of the exported batch dimension: the most that `MAX_BATCH_SIZE` allows, so that it never asks for a new export."""
 
+CUDA_PROVIDER, CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
+
 log = logging.getLogger("bakeoff.export")
 
 
@@ -127,18 +129,23 @@ def export_graph(module: ServingModule, path: Path) -> None:
     program.save(str(path))
 
 
+def _providers(settings: Settings) -> list[str | tuple[str, dict[str, int]]]:
+    """Return the providers to check with, of those that this ONNX Runtime has: the image's has the CPU's only."""
+    if hardware.resolve(settings).device != "cuda" or CUDA_PROVIDER not in onnxruntime.get_available_providers():
+        return [CPU_PROVIDER]
+    onnxruntime.preload_dlls()
+    return [(CUDA_PROVIDER, {"use_tf32": 0}), CPU_PROVIDER]
+
+
 def _check_graph(path: Path, reference: Reference, precision: GraphPrecision, settings: Settings) -> None:
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
-    if hardware.resolve(settings).device == "cuda":
-        onnxruntime.preload_dlls()
-        providers = [("CUDAExecutionProvider", {"use_tf32": 0}), *providers]  # where it will be served
-    elif precision == "fp16":
-        # ONNX Runtime 1.32 crashes on a CPU when it fuses the FP16 graph; node by node it computes it.
+    if precision == "fp16":
+        # ONNX Runtime 1.32 crashes on a CPU when it fuses the FP16 graph; node by node it computes it. On a GPU, too: where
+        # the CUDA provider cannot be loaded, the CPU's takes its place without asking.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    session = onnxruntime.InferenceSession(str(path), options, providers=_providers(settings))
     (embeddings,) = session.run(["embedding"], {"image": reference.pixels})
     agreement = compare(embeddings, reference.embeddings, precision)
     if not agreement.holds:
