@@ -12,6 +12,7 @@ from bakeoff.console import console, read_settings, stop
 from server.hardware import resolve
 from server.model import artifacts
 from server.model.artifacts import ModelError
+from server.model.ensure import exported
 from server.settings import SettingsError
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
 from server.tensorrt.cache import Engine, EngineCache
@@ -32,11 +33,11 @@ def build() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     times = (TimeElapsedColumn(), TextColumn("about"), TimeRemainingColumn(), TextColumn("left"))
     try:
-        model = artifacts.require(settings)
+        model = exported(settings)
+        if model is None:
+            _fail(f"no model has been exported for PRETRAINED={settings.pretrained} here; run `bakeoff export` first")
         precision = resolve(settings).precision
-        onnx = model.onnx.get(artifacts.graph_precision(precision))
-        if onnx is None:
-            _fail(f"there is no {precision.upper()} export; run `bakeoff export` again")
+        onnx = model.onnx[artifacts.graph_precision(precision)]
         with Progress(*columns, *times, console=console) as bar:
             task = bar.add_task("starting", total=1.0)
 

@@ -224,6 +224,12 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys([*listed, *(read_key_file(self.api_key_file) if self.api_key_file else ())]))
 
     @property
+    def checkpoint(self) -> Path | None:
+        """The file with the weights; None where `PRETRAINED` is a tag or `random`."""
+        is_path = "/" in self.pretrained or Path(self.pretrained).suffix
+        return Path(self.pretrained).expanduser() if is_path else None
+
+    @property
     def tritons(self) -> tuple[BackendName, ...]:
         """The enabled backends that a Triton serves."""
         return tuple(name for name in self.backends if name != "pytorch")

@@ -71,6 +71,19 @@ def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool
         return made
 
 
+def exported(settings: Settings) -> ModelArtifacts | None:
+    """Return the model that was exported for these settings and is described here or in the image; None where none was.
+
+    Whether its files are still whole is left to `ensure_model`, which reads them all.
+
+    Raises:
+        SettingsError: this machine cannot run what the settings ask for.
+    """
+    recipe, precisions = _recipe(settings), _precisions(settings, for_any_device=False)
+    known = (artifacts.read(settings), artifacts.read_baked(settings))
+    return next((model for model in known if model and _made_for(model, recipe, precisions)), None)
+
+
 def repair_model(settings: Settings, needed: Callable[[ModelArtifacts], Iterable[Artifact]]) -> ModelArtifacts:
     """Return the exported model, made again if what a program is about to read has been lost or damaged since the start.
 
@@ -106,18 +119,21 @@ def _fits(
 ) -> bool:
     # Random weights that stand in for a tag are a makeshift: look each time whether the tag can be had by now.
     makeshift_ends = known.note is not None and (settings.pretrained_fallback == "none" or hub_answers())
-    return (
-        known.recipe == recipe
-        and set(precisions) <= set(known.onnx)
-        and not makeshift_ends
-        and _intact(known, settings)
-    )
+    return _made_for(known, recipe, precisions) and not makeshift_ends and _intact(known, settings)
+
+
+def _made_for(known: ModelArtifacts, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...]) -> bool:
+    return recipe.items() <= known.recipe.items() and set(precisions) <= set(known.onnx)
 
 
 def _recipe(settings: Settings) -> dict[str, str]:
     photos = ",".join(f"{photo.name}:{sha256(photo)[:12]}" for photo in bundled_photos())
+    # Another file under the same path is another model; one that is gone leaves what was made of it.
+    file = settings.checkpoint
+    checkpoint = {"checkpoint": sha256(file)} if file and file.is_file() else {}
     return {
         "pretrained": settings.pretrained,
+        **checkpoint,
         "quick_gelu": str(settings.quick_gelu),
         "opset": str(OPSET),
         "module": sha256(MODULE)[:12],

@@ -40,8 +40,8 @@ def resolve_weights(settings: Settings) -> Weights:
     wanted = settings.pretrained
     if wanted == RANDOM:
         return _random(note=None)
-    if "/" in wanted or Path(wanted).suffix:
-        return _from_file(Path(wanted).expanduser(), settings.quick_gelu)
+    if settings.checkpoint:
+        return _from_file(settings.checkpoint, settings.quick_gelu)
     if wanted not in list_pretrained_tags_by_model(ARCHITECTURE):
         tags = ", ".join(list_pretrained_tags_by_model(ARCHITECTURE))
         raise ModelError(f"PRETRAINED={wanted!r}: not a tag of {ARCHITECTURE}; take one of {tags}, a path, or `random`")

@@ -13,6 +13,7 @@ import psutil
 from server import cuda_compat, shared_memory
 from server.hardware import MOST_DECODERS, available_cores, resolve
 from server.model import artifacts
+from server.model.ensure import exported
 from server.settings import Settings, SettingsError
 from server.triton.installation import InstallationError, find_installation
 
@@ -204,13 +205,18 @@ def _triton(settings: Settings) -> Finding:
 
 
 def _known_model(settings: Settings) -> artifacts.ModelArtifacts | None:
-    return artifacts.read(settings) or artifacts.read_baked(settings)
+    try:
+        return exported(settings)
+    except SettingsError:  # which `_device` has found, too
+        return None
 
 
 def _model(settings: Settings) -> Finding:
     model = _known_model(settings)
     if model is None:
-        return Finding("model", "ok", f"{settings.pretrained}, not exported yet; the start will do it")
+        other = artifacts.read(settings) or artifacts.read_baked(settings)
+        instead = f" (what is there was made for PRETRAINED={other.pretrained})" if other else ""
+        return Finding("model", "ok", f"{settings.pretrained}, not exported yet{instead}; the start will do it")
     if model.note:
         return Finding("model", "warn", model.note)
     return Finding("model", "ok", f"{model.source}, exported")

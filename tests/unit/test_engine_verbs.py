@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 import bakeoff.engine
 from bakeoff.cli import app
-from server.model import artifacts
+from server.model import artifacts, ensure
 from server.model.artifacts import Artifact, ModelArtifacts
 from server.settings import Settings
 from server.tensorrt.builder_process import BuildFailed
@@ -45,11 +45,12 @@ def run(*arguments: str) -> Result:
 
 def exported(home: Path) -> None:
     file = Artifact(path="model.onnx", size=1, sha256="0" * 64)
+    settings = Settings(bakeoff_home=home)
     model = ModelArtifacts(
-        pretrained="random", source="random", note=None, recipe={}, quick_gelu=False, weights=file, reference=file,
+        pretrained="random", source="random", note=None, recipe=ensure._recipe(settings), quick_gelu=False, weights=file, reference=file,
         onnx={"fp32": file, "fp16": file},
     )  # fmt: skip
-    artifacts.write(model, Settings(bakeoff_home=home))
+    artifacts.write(model, settings)
 
 
 def test_build_prints_the_engine_and_where_it_is(kept: Engine, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,14 @@ def test_build_without_a_model_says_how_to_make_it(home: Path) -> None:
     answer = run("build")
     assert answer.exit_code == 1
     assert "run `bakeoff export` first" in answer.stderr
+
+
+def test_no_engine_is_built_for_a_model_of_other_weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported(home)
+    monkeypatch.setenv("PRETRAINED", "laion2b_s34b_b79k")
+    answer = run("build")
+    assert answer.exit_code == 1
+    assert "no model has been exported for PRETRAINED=laion2b_s34b_b79k" in answer.stderr
 
 
 @pytest.mark.parametrize("key", [[], [IDENTITY.key]])

@@ -89,6 +89,33 @@ def test_another_choice_is_another_export(made: list[str], tmp_path: Path) -> No
     assert len(made) == 2
 
 
+def test_another_checkpoint_under_the_same_path_is_another_export(made: list[str], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "my.pt"
+    for content in (b"first", b"first", b"second"):
+        checkpoint.write_bytes(content)
+        run(tmp_path / "home", pretrained=str(checkpoint))
+    assert len(made) == 2
+    checkpoint.unlink()
+    run(tmp_path / "home", pretrained=str(checkpoint))
+    assert len(made) == 2
+
+
+def test_exported_is_only_what_was_exported_for_these_settings(made: list[str], tmp_path: Path) -> None:
+    model = run(tmp_path / "image", for_any_device=True)
+    run(tmp_path / "volume")
+
+    def found(**settings: object) -> str | None:
+        known = ensure.exported(Settings(**{"bakeoff_home": tmp_path / "volume", "pretrained": "random", **settings}))
+        return known and known.pretrained
+
+    assert found() == "random"
+    assert found(pretrained="openai") is None
+    assert found(quick_gelu=True) is None
+    assert found(bakeoff_home=tmp_path / "new") is None
+    assert found(bakeoff_home=tmp_path / "new", baked_model=tmp_path / "image") == model.pretrained
+    assert found(bakeoff_home=tmp_path / "new", baked_model=tmp_path / "image", pretrained="openai") is None
+
+
 def test_another_graph_is_another_export(made: list[str], tmp_path: Path, monkeypatch) -> None:
     run(tmp_path)
     changed = tmp_path / "module.py"

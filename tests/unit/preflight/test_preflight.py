@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from server.model import artifacts, ensure
+from server.model.artifacts import Artifact, ModelArtifacts
 from server.preflight import Finding, run_checks
 from server.settings import Settings, load_settings
 
@@ -46,7 +48,7 @@ def test_a_full_disk_stops_the_start_only_while_the_model_is_not_there(tmp_path:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, 10**6))
     settings = Settings(bakeoff_home=tmp_path)
     assert finding("disk", settings).level == "fail"
-    monkeypatch.setattr("server.model.artifacts.read", lambda _settings: object())
+    monkeypatch.setattr("server.preflight.checks.exported", lambda _settings: object())
     from server.preflight import checks
 
     assert checks._disk(settings).level == "ok"
@@ -94,3 +96,21 @@ def test_a_gpu_that_is_asked_for_and_missing_stops_the_start(tmp_path: Path, mon
     found = finding("GPU", Settings(bakeoff_home=tmp_path, device="cuda"))
     assert found.level == "fail"
     assert "--gpus all" in found.found
+
+
+def test_a_model_that_was_exported_for_other_weights_is_not_called_exported(tmp_path: Path, monkeypatch) -> None:
+    file = Artifact(path="file", size=1, sha256="0" * 64)
+    settings = Settings(bakeoff_home=tmp_path, pretrained="random")
+    recipe = ensure._recipe(settings)
+    model = ModelArtifacts(
+        pretrained="random", source="random", note=None, recipe=recipe, quick_gelu=False, weights=file,
+        reference=file, onnx={"fp32": file, "fp16": file},
+    )  # fmt: skip
+    artifacts.write(model, settings)
+    assert finding("model", settings).found == "random, exported"
+    other = settings.model_copy(update={"pretrained": "openai"})
+    assert finding("model", other).found == (
+        "openai, not exported yet (what is there was made for PRETRAINED=random); the start will do it"
+    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, 10**6))
+    assert (finding("disk", settings).level, finding("disk", other).level) == ("ok", "fail")
