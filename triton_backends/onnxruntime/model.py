@@ -22,7 +22,7 @@ class TritonPythonModel:
         self._outputs = [tensor["name"] for tensor in config["output"]]
         self._on_gpu = args["model_instance_kind"] == "GPU"
         self._device_id = int(args["model_instance_device_id"] or 0)
-        self._precision = config["parameters"].get("precision", {}).get("string_value")
+        self._cuda_options = _cuda_options(config)
         self._memory_limit = config["parameters"].get("gpu_mem_limit", {}).get("string_value")
         options = onnxruntime.SessionOptions()
         threads = config["parameters"].get("intra_op_thread_count", {}).get("string_value")
@@ -42,8 +42,7 @@ class TritonPythonModel:
             return ["CPUExecutionProvider"]
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # the CUDA libraries that torch's wheels brought
-        # FP32 means FP32 on every backend; TF32, which ONNX Runtime would take unasked, is a precision of its own.
-        options = {"device_id": self._device_id, "use_tf32": int(self._precision == "tf32")}
+        options = {"device_id": self._device_id, **self._cuda_options}
         if self._memory_limit:
             options.update(gpu_mem_limit=self._memory_limit, arena_extend_strategy="kSameAsRequested")
         return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
@@ -94,6 +93,15 @@ class TritonPythonModel:
             return onnxruntime.OrtValue.from_dlpack(column[0].to_dlpack())
         joined = _joined([_on_host(tensor) for tensor in column])
         return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(joined), "cuda", self._device_id)
+
+
+def _cuda_options(config):
+    """Return the CUDA provider's options that the configuration passes on, as the native backend reads them."""
+    accelerators = (config.get("optimization") or {}).get("execution_accelerators") or {}
+    for accelerator in accelerators.get("gpu_execution_accelerator", []):
+        if accelerator["name"] == "cuda":
+            return accelerator["parameters"]
+    return {}
 
 
 def _on_host(tensor):

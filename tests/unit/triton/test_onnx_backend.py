@@ -5,14 +5,20 @@ import json
 import logging
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from google.protobuf import json_format, text_format
 from onnx import TensorProto, helper
+from tritonclient.grpc import model_config_pb2
 
+from server.hardware import Hardware
 from server.home import ROOT
+from server.settings import Precision, Settings
+from server.triton.repository import render, values
 
 CONFIG = {"input": [{"name": "image"}], "output": [{"name": "sum"}], "parameters": {}}
 
@@ -24,8 +30,8 @@ def request(*firsts: int, columns: int = 3) -> SimpleNamespace:
 
 
 @pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The backend with a model that adds up three columns."""
+def backend(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The backend's module."""
     triton = SimpleNamespace(
         TritonError=str,
         Logger=SimpleNamespace(log_error=logging.error),
@@ -39,6 +45,12 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def model(backend: ModuleType, tmp_path: Path):
+    """The backend with a model that adds up three columns."""
     graph = helper.make_graph(
         [helper.make_node("ReduceSum", ["image", "axes"], ["sum"], keepdims=0)],
         "sum",
@@ -49,7 +61,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "1").mkdir()
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     onnx.save(made, tmp_path / "1" / "model.onnx")
-    loaded = module.TritonPythonModel()
+    loaded = backend.TritonPythonModel()
     loaded.initialize(
         {
             "model_config": json.dumps(CONFIG),
@@ -70,3 +82,49 @@ def test_a_batch_that_fails_is_an_error_without_paths(model, caplog: pytest.LogC
     answers = model.execute([request(0, columns=4), request(0, columns=4)])
     assert answers == ["the model failed on this batch; the server's log has the details"] * 2
     assert "Got invalid dimensions" in caplog.text
+
+
+@pytest.mark.parametrize(("precision", "use_tf32"), [("fp32", "0"), ("fp16", "0"), ("tf32", "1")])
+def test_the_cuda_provider_gets_the_options_that_the_native_backend_reads(
+    backend: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision, use_tf32: str
+) -> None:
+    """From the rendered configuration, as Triton passes it on."""
+    hardware = Hardware(
+        "cuda", precision, "gpu", threads=2, http_workers=8, decode_workers=3, warmup_max_batch=16, gpus=()
+    )
+    substitutions = values(Settings(onnx_gpu_memory_mb=1), hardware)
+    text = (render("onnx", tmp_path / "r", substitutions, None) / "openclip_vit_b32" / "config.pbtxt").read_text()
+    config = json_format.MessageToJson(
+        text_format.Parse(text, model_config_pb2.ModelConfig()), preserving_proto_field_name=True
+    )
+    asked = []
+
+    class SessionDouble:
+        def __init__(self, _path: str, _options: object, providers: list[object]) -> None:
+            asked.append(providers[0])
+
+        def get_providers(self) -> list[str]:
+            return ["CUDAExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", SessionDouble)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    backend.TritonPythonModel().initialize(
+        {
+            "model_config": config,
+            "model_repository": str(tmp_path),
+            "model_version": "1",
+            "model_instance_kind": "GPU",
+            "model_instance_device_id": "1",
+        }
+    )
+    assert asked == [
+        (
+            "CUDAExecutionProvider",
+            {
+                "device_id": 1,
+                "use_tf32": use_tf32,
+                "gpu_mem_limit": str(2**20),
+                "arena_extend_strategy": "kSameAsRequested",
+            },
+        )
+    ]

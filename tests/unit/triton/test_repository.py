@@ -1,5 +1,6 @@
 """The rendered model repositories."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from server.hardware import Hardware
-from server.settings import Settings
+from server.settings import Precision, Settings
 from server.triton.repository import graph_sizes, place_model, render, values
 
 CPU = Hardware("cpu", "fp32", "cpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
@@ -44,6 +45,19 @@ def test_on_a_cpu_requests_are_joined_up_to_what_suits_it(
 ) -> None:
     repository = render("onnx", tmp_path / "r", values(Settings(max_batch_size=largest), hardware), None)
     assert list(configuration(repository / "openclip_vit_b32").dynamic_batching.preferred_batch_size) == sizes
+
+
+@pytest.mark.parametrize(("precision", "use_tf32"), [("fp32", "0"), ("fp16", "0"), ("tf32", "1")])
+def test_fp32_is_not_tf32_on_a_gpu(tmp_path: Path, precision: Precision, use_tf32: str) -> None:
+    hardware = replace(GPU, precision=precision)
+    model = configuration(render("onnx", tmp_path / "r", values(Settings(), hardware), None) / "openclip_vit_b32")
+    (accelerator,) = model.optimization.execution_accelerators.gpu_execution_accelerator
+    assert (accelerator.name, dict(accelerator.parameters)) == ("cuda", {"use_tf32": use_tf32})
+
+
+def test_a_cpu_gets_no_options_of_the_cuda_provider(tmp_path: Path) -> None:
+    model = configuration(render("onnx", tmp_path / "r", values(Settings(), CPU), None) / "openclip_vit_b32")
+    assert not model.HasField("optimization")
 
 
 def test_the_model_file_is_linked_and_a_second_rendering_replaces_the_first(tmp_path: Path) -> None:
