@@ -118,7 +118,12 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         60, gt=0, le=3600, description="seconds after which a request on 8002 that has no answer yet is answered 504"
     )
-    max_body_mb: int = Field(256, ge=1, le=2048, description="largest request body accepted on 8002, in MiB")
+    max_body_mb: int = Field(
+        256,
+        ge=1,
+        le=2048,
+        description="largest request body accepted on 8002, and of JSON or a lone photo by a Triton that limits those, in MiB",
+    )
     max_queue_requests: int = Field(
         256,
         ge=1,

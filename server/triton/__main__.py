@@ -15,7 +15,7 @@ from server.processes.hidden_arguments import become
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current, runtime
 from server.triton.arguments import arguments, restrictions, shared_memory_prefix
-from server.triton.installation import InstallationError, compose_backends, environment, find_installation
+from server.triton.installation import InstallationError, compose_backends, environment, find_installation, options
 from server.triton.orphans import end_orphans
 from server.triton.repository import render, values
 
@@ -64,7 +64,11 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
         log.warning("%d processes of an earlier tritonserver were still there, and are killed", ended)
     for stale in SHARED_MEMORY.glob(f"{shared_memory_prefix(backend)}*"):
         stale.unlink(missing_ok=True)  # of an instance that was killed: nobody else will
-    command = [str(installation.binary), *arguments(backend, settings, repository=repository, backends=composed)]
+    known = options(installation)
+    command = [
+        str(installation.binary),
+        *arguments(backend, settings, repository=repository, backends=composed, known=known),
+    ]
     log.info("%s: %s on %s", backend.title, installation.binary, backend.url)
     closed = restrictions(settings, admin_secret())
     become(installation.binary, command, closed, environment(installation), log.warning)

@@ -1,5 +1,6 @@
 """tritonserver's command line for one backend."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from server.backends import Backend, protects_metrics
@@ -11,6 +12,12 @@ EXIT_SHARE = 0.15
 
 TRACES_PATH = "/v1/traces"
 """Where a collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
+
+BODY_LIMIT = "http-max-input-size"
+LARGEST_INTEGER = 2**31 - 1
+"""Of most of Triton's options."""
+
+MIB = 2**20
 
 STUB_START_TIMEOUT_S = 120
 """A Python model's process imports for a while on a slow or busy machine; Triton's own limit is 30 s."""
@@ -36,12 +43,15 @@ def shared_memory_prefix(backend: Backend) -> str:
     return f"bakeoff-{backend.name}-{backend.http_port}-"
 
 
-def arguments(backend: Backend, settings: Settings, *, repository: Path, backends: Path) -> list[str]:
+def arguments(
+    backend: Backend, settings: Settings, *, repository: Path, backends: Path, known: Container[str]
+) -> list[str]:
     """Return the arguments after the program's name.
 
     Args:
         repository: the rendered model repository.
         backends: the folder of backends.
+        known: the options that this tritonserver has.
     """
     return [
         f"--model-repository={repository}",
@@ -60,6 +70,7 @@ def arguments(backend: Backend, settings: Settings, *, repository: Path, backend
         # Off by default, and the only percentiles that a Triton tells; the gate and the dashboard show them.
         "--metrics-config=summary_latencies=true",
         "--metrics-config=summary_quantiles=0.5:0.02,0.9:0.01,0.99:0.001",
+        *_body_limit(settings, known),
         *_tracing(backend, settings),
         *MODEL_CONTROL[backend.name],
     ]
@@ -80,6 +91,12 @@ def restrictions(settings: Settings, admin: str) -> list[str]:
 
 def _metrics_address(settings: Settings) -> str:
     return "127.0.0.1" if protects_metrics(settings) else settings.host
+
+
+def _body_limit(settings: Settings, known: Container[str]) -> list[str]:
+    """Return what raises the limit that newer versions have, 64 MiB, on bodies of JSON and on raw ones."""
+    limit = min(settings.max_body_mb * MIB, LARGEST_INTEGER)
+    return [f"--{BODY_LIMIT}={limit}"] if BODY_LIMIT in known else []
 
 
 def _tracing(backend: Backend, settings: Settings) -> list[str]:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from server.home import ROOT
 
 NATIVE = Path("/opt/tritonserver")
 PYTHON_BACKENDS = ROOT / "triton_backends"
+HELP_TIMEOUT_S = 60.0
 
 
 class InstallationError(RuntimeError):
@@ -70,6 +73,26 @@ def _libpython_folder(version: str) -> Path:
         if (folder / name).exists():
             return folder
     raise InstallationError(f"{name} is missing, and tritonserver needs it; apt-get install libpython{version}")
+
+
+def options(installation: Installation) -> frozenset[str]:
+    """Return the names of the options that this tritonserver knows: they differ between versions, and an unknown one ends it.
+
+    Raises:
+        InstallationError: it cannot be run.
+    """
+    try:
+        answer = subprocess.run(
+            [installation.binary, "--help"],
+            env=environment(installation),
+            capture_output=True,
+            text=True,
+            timeout=HELP_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InstallationError(f"{installation.binary} cannot be run: {error}") from error
+    return frozenset(re.findall(r"^ +--([a-z0-9-]+)", answer.stdout + answer.stderr, re.MULTILINE))
 
 
 def compose_backends(installation: Installation, target: Path) -> Path:

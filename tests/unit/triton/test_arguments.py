@@ -14,9 +14,9 @@ KEYS = ("first-key", "second-key")
 CLIENTS_HEADER = "=".join(*bearer(KEYS).items())
 
 
-def command(name: str, **settings: object) -> list[str]:
+def command(name: str, known: frozenset[str] = frozenset(), **settings: object) -> list[str]:
     resolved = Settings(**settings)
-    return arguments(backends(resolved)[name], resolved, repository=Path("/r"), backends=Path("/b"))
+    return arguments(backends(resolved)[name], resolved, repository=Path("/r"), backends=Path("/b"), known=known)
 
 
 def test_every_port_is_bound_to_the_address_of_the_settings() -> None:
@@ -85,6 +85,13 @@ def test_grpc_is_closed_as_http_is() -> None:
     assert sorted(http) == sorted(one for one in found if "grpc" in one)
 
 
+@pytest.mark.parametrize(("mebibytes", "limit"), [(256, 2**28), (2048, 2**31 - 1)])
+def test_bodies_are_limited_as_on_8002_where_the_option_exists(mebibytes: int, limit: int) -> None:
+    newer = command("onnx", frozenset({"http-max-input-size"}), max_body_mb=mebibytes)
+    assert f"--http-max-input-size={limit}" in newer
+    assert set(newer) - set(command("onnx", max_body_mb=mebibytes)) == {f"--http-max-input-size={limit}"}
+
+
 @pytest.mark.parametrize(
     ("key", "protect", "address"), [("", True, "0.0.0.0"), ("k", True, "127.0.0.1"), ("k", False, "0.0.0.0")]
 )
@@ -95,14 +102,11 @@ def test_metrics_bind_this_machine_only_where_they_are_protected(key: str, prote
 
 
 def test_traces_are_sent_only_where_somebody_wants_them() -> None:
-    def words(settings: Settings) -> list[str]:
-        backend = backends(settings)["onnx"]
-        return [
-            word for word in arguments(backend, settings, repository=Path("r"), backends=Path("b")) if "trace" in word
-        ]
+    def words(**settings: object) -> list[str]:
+        return [word for word in command("onnx", **settings) if "trace" in word]
 
-    assert words(Settings()) == []
-    wanted = words(Settings(otlp_endpoint="http://collector:4318", trace_rate=7))
+    assert words() == []
+    wanted = words(otlp_endpoint="http://collector:4318", trace_rate=7)
     assert "--trace-config=mode=opentelemetry" in wanted
     assert "--trace-config=rate=7" in wanted
     assert "--trace-config=opentelemetry,url=http://collector:4318/v1/traces" in wanted

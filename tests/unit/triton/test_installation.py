@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from server.triton import installation
-from server.triton.installation import Installation, InstallationError, compose_backends, environment, find_installation
+from server.triton.installation import (
+    Installation,
+    InstallationError,
+    compose_backends,
+    environment,
+    find_installation,
+    options,
+)
 
 
 def test_nvidias_image_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +35,19 @@ def test_the_wheel_is_found_and_gets_our_backends_beside_its_own(tmp_path: Path)
     assert (composed / "onnxruntime" / "model.py").is_file()
     assert os.access(composed / "python" / "triton_python_backend_stub", os.X_OK)
     assert not any(path.is_symlink() for path in composed.rglob("*"))  # Triton refuses those
+
+
+def test_the_options_are_those_that_the_binary_itself_names() -> None:
+    known = options(find_installation())
+    assert {"http-port", "backend-directory", "exit-timeout-secs", "grpc-restricted-protocol"} <= known
+    assert "http-max-input-size" not in known  # which the wheel's 2.51 does not have
+
+
+def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
+    double = tmp_path / "tritonserver"
+    double.touch(0o644)
+    with pytest.raises(InstallationError, match=f"{double} cannot be run: .*Permission denied"):
+        options(Installation(double, tmp_path, None, ()))
 
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
