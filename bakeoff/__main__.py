@@ -10,8 +10,14 @@ def main() -> None:
         from bakeoff.health import main as health
 
         sys.exit(health())
-    from bakeoff.cli import app
+    try:
+        from bakeoff.cli import app
+    except Exception:  # of a package that lies in the way of ours, perhaps: then the preflight cannot say so either
+        from server.versions import look, remedy
 
+        if foreign := look().foreign:
+            sys.exit(f"bakeoff: failed: {'; '.join(foreign)}; {remedy()}")
+        raise
     app()
 
 

@@ -2,13 +2,15 @@
 
     base.py check    [--tensorrt=none]    stop the build, with the remedy, when the base cannot carry the image
     base.py bindings [--tensorrt=none]    print the requirement of TensorRT's Python bindings for the base's libnvinfer
-    base.py verify   [--tensorrt=none]    stop the build when the installed bindings are not of that version
+    base.py verify   [--tensorrt=none]    stop the build when what is imported is not of the lock's versions, or the bindings
+                                          are not of libnvinfer's
 
 Standard library only, and for Python 3.10 too, so that an old base is told what is wrong with it.
 """
 
 import argparse
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -20,6 +22,17 @@ TENSORRT_BACKEND = TRITON / "backends" / "tensorrt" / "libtriton_tensorrt.so"
 VENV_PYTHON = ".venv/bin/python"
 BINDINGS = "tensorrt_bindings"
 """The module in the wheel of that name; `tensorrt` comes with the libraries, which are the base's here."""
+
+REQUIREMENTS = Path("requirements.txt")
+"""What `uv.lock` says for the image."""
+
+MODULES = {"numpy": "numpy", "torch": "torch", "onnxruntime": "onnxruntime", "PIL": "pillow"}
+"""Modules whose version decides the numbers, and their packages."""
+
+VERSIONS = (
+    "import importlib, json, sys\n"
+    "print(json.dumps({name: importlib.import_module(name).__version__ for name in sys.argv[1:]}))"
+)
 
 PYTHONS = ((3, 11), (3, 12))
 REMEDY = "pass --build-arg TRITON_IMAGE=nvcr.io/nvidia/tritonserver:YY.MM-py3"
@@ -90,12 +103,38 @@ def version(number: int) -> str:
     return f"{number // unit}.{number % unit // 100}.{number % 100}"
 
 
+def differences(requirements: str, imported: "dict[str, str]") -> "list[str]":
+    """Return what is imported in another version than is required, in words.
+
+    Args:
+        requirements: lines such as `numpy==1.26.4`; what torch's index adds to its version (`+cu129`) does not matter.
+        imported: versions by module.
+    """
+    required = dict(re.findall(r"^([A-Za-z0-9-]+)==([^ ;\\\n]+)", requirements, re.MULTILINE))
+    return [
+        f"{MODULES[module]} {found} is imported, and uv.lock has {required.get(MODULES[module])}"
+        for module, found in imported.items()
+        if found.partition("+")[0] != required.get(MODULES[module])
+    ]
+
+
+def _verify_packages() -> str:
+    asked = subprocess.run([VENV_PYTHON, "-c", VERSIONS, *MODULES], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        raise BaseError(f"a package cannot be imported: {asked.stderr.strip().splitlines()[-1]}")
+    imported = json.loads(asked.stdout.splitlines()[-1])
+    if wrong := differences(REQUIREMENTS.read_text(encoding="utf-8"), imported):
+        path = os.environ.get("PYTHONPATH")
+        raise BaseError(f"{'; '.join(wrong)}: {f'PYTHONPATH={path} has others' if path else 'see image/install.sh'}")
+    return f"imported: {', '.join(f'{MODULES[module]} {found}' for module, found in imported.items())}"
+
+
 def _number_of_base() -> int:
     listing = subprocess.run(["ldd", str(TENSORRT_BACKEND)], capture_output=True, text=True, check=False).stdout
     return int(ctypes.CDLL(str(libnvinfer(listing))).getInferLibVersion())
 
 
-def _verify() -> str:
+def _verify_bindings() -> str:
     asked = subprocess.run(
         [VENV_PYTHON, "-c", f"import {BINDINGS}; print({BINDINGS}.__version__)"],
         capture_output=True,
@@ -120,12 +159,13 @@ def main() -> None:
         if arguments.action == "check":
             backends = ("python", "onnxruntime", *(("tensorrt",) if with_tensorrt else ()))
             print(check(TRITON, sys.version_info[:2], backends))
-        elif not with_tensorrt:
-            print("# TENSORRT=none: no bindings")
-        elif arguments.action == "bindings":
+        elif arguments.action == "verify":
+            print(_verify_packages())
+            print(_verify_bindings() if with_tensorrt else "TENSORRT=none: no bindings")
+        elif with_tensorrt:
             print(requirement(_number_of_base(), os.environ.get("CUDA_VERSION", "")))
         else:
-            print(_verify())
+            print("# TENSORRT=none: no bindings")
     except BaseError as error:
         sys.exit(f"image: {error}")
 

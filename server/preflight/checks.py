@@ -1,4 +1,4 @@
-"""The checks: driver and GPU, memory, shared memory, ports, disk, tritonserver, model."""
+"""The checks: packages, driver and GPU, memory, shared memory, ports, disk, tritonserver, model."""
 
 import errno
 import os
@@ -16,6 +16,7 @@ from server.model import artifacts
 from server.model.ensure import exported
 from server.settings import Settings, SettingsError
 from server.triton.installation import InstallationError, find_installation
+from server.versions import look, remedy
 
 GIB = 2**30
 MIB = 2**20
@@ -45,6 +46,7 @@ class Finding:
 def run_checks(settings: Settings) -> list[Finding]:
     """Run every check; none of them changes anything."""
     return [
+        _packages(),
         _device(settings),
         _memory(),
         _shared_memory(settings),
@@ -55,6 +57,15 @@ def run_checks(settings: Settings) -> list[Finding]:
         _triton(settings),
         _model(settings),
     ]
+
+
+def _packages() -> Finding:
+    versions = look()
+    if versions.foreign:
+        return Finding("packages", "fail", "; ".join(versions.foreign), remedy())
+    if versions.other:
+        return Finding("packages", "warn", "; ".join(versions.other), remedy())
+    return Finding("packages", "ok", f"{', '.join(versions.found)}, as uv.lock has them")
 
 
 def _device(settings: Settings) -> Finding:

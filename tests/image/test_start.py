@@ -2,13 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import numpy as np
+import open_clip
 import pytest
+import torch
 from tritonclient.utils import InferenceServerException
 
 from server.model.reference import Reference
 from tests.image.podman import ROW_TOLERANCE, Container, podman, run_once
+
+DALI = "/opt/tritonserver/backends/dali/wheel/dali"
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -34,6 +40,23 @@ def test_extra_arguments_are_a_command(image: str) -> None:
     preflight = run_once("bakeoff", "preflight")
     assert preflight.returncode == 0, preflight.stdout
     assert "/opt/tritonserver/bin/tritonserver" in preflight.stdout
+
+
+def test_no_program_sees_the_bases_pythonpath(container: Container) -> None:
+    """NVIDIA's has DALI's folder in it; its numpy and others would be imported instead of ours."""
+    assert podman("exec", container.name, "ls", f"{DALI}/numpy/__init__.py").returncode == 0
+    paths = {process.environ().get("PYTHONPATH") for process in container.processes()}
+    assert paths <= {"", None}
+    assert "packages: numpy 1.26.4, " in container.log()
+
+
+def test_a_pythonpath_that_is_set_by_hand_is_named(image: str) -> None:
+    answer = run_once(options=("--env", f"PYTHONPATH={DALI}:"))
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1] == (
+        f"bakeoff: failed: numpy is imported from {DALI}/numpy, and not from this environment; "
+        f"unset PYTHONPATH, which is {DALI}:"
+    )
 
 
 def test_a_wrong_setting_ends_it(image: str) -> None:
@@ -83,11 +106,23 @@ def test_little_shared_memory_is_said_and_sized_for(confined: Container, referen
         confined.embed([*photos, photos[0]])
 
 
-def test_a_kept_volume_makes_the_second_start_faster(image: str) -> None:
-    """Without the baked model, the first start exports one; with a GPU it would also compile."""
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other weights than the image's, as anybody trains them: both towers, in FP16."""
+    torch.manual_seed(7)
+    file = tmp_path_factory.mktemp("weights") / "other.pt"
+    torch.save({name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}, file)
+    return file
+
+
+def test_other_weights_are_exported_once_for_a_kept_volume(image: str, checkpoint: Path, reference: Reference) -> None:
+    """With a GPU the first start would also compile."""
     podman("volume", "rm", "--force", "bakeoff-test", check=False)
-    options = ("--volume", "bakeoff-test:/var/lib/bakeoff", "--env", "BAKED_MODEL=", "--env", "BACKENDS=pytorch")
-    took = []
+    options = (
+        "--volume", "bakeoff-test:/var/lib/bakeoff", "--volume", f"{checkpoint}:/weights/other.pt:ro",
+        "--env", "PRETRAINED=/weights/other.pt", "--env", "BACKENDS=pytorch",
+    )  # fmt: skip
+    took, said = [], []
     try:
         for _ in range(2):
             began = time.monotonic()
@@ -97,10 +132,37 @@ def test_a_kept_volume_makes_the_second_start_faster(image: str) -> None:
                 assert not running.sample().probe
                 running.wait(200)
                 took.append(time.monotonic() - began)
-                assert ("ONNX: exporting" in running.log()) == (len(took) == 1)
+                said.append(running.log())
+                assert httpx.get(f"http://{running.url(8002)}/model-info").json()["source"] == "other.pt"
+                assert np.abs(running.embed(reference.files, 8002) - reference.embeddings).max() > 100 * ROW_TOLERANCE
                 podman("stop", "--time", "10", running.name)
             finally:
                 running.remove()
     finally:
         podman("volume", "rm", "--force", "bakeoff-test", check=False)
+    assert ["ONNX: exporting" in log for log in said] == [True, False]
+    assert "not exported yet (what is there was made for PRETRAINED=random)" in said[0]
+    assert "other.pt, exported" in said[1]
     assert took[1] < took[0]
+
+
+ON_A_GPU = """
+import dataclasses
+from pathlib import Path
+from server import hardware
+from server.model import artifacts, export
+from server.model.reference import Reference
+from server.settings import load_settings
+settings = load_settings()
+found = hardware.resolve(settings)
+hardware.resolve = lambda _: dataclasses.replace(found, device="cuda")
+model = artifacts.read_baked(settings)
+export._check_graph(Path(model.onnx["fp16"].path), Reference.load(Path(model.reference.path)), "fp16", settings)
+print("agrees")
+"""
+
+
+def test_where_there_is_a_gpu_its_onnx_runtime_for_cpus_checks_the_fp16_graph(image: str) -> None:
+    """A GPU that is only claimed: the check crashed on its way to the one that the image's ONNX Runtime cannot use."""
+    answer = run_once("python", "-c", ON_A_GPU, timeout=300)
+    assert (answer.returncode, answer.stdout) == (0, "agrees\n"), answer.stderr

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: base.sh IMAGE PYTHON
 # Import IMAGE into podman: a stand-in for NVIDIA's tritonserver image, for machines that cannot pull that one. It has the
-# same interface: a distribution with Python and pip, and /opt/tritonserver/{bin,lib,backends}. What it lacks is
-# everything for GPUs, TensorRT, and the native onnxruntime backend, in whose place it has the Python-based one.
+# same interface: a distribution with Python and pip, and /opt/tritonserver/{bin,lib,backends}; and the same traps. What it
+# lacks is everything for GPUs, TensorRT, and the native onnxruntime backend, in whose place it has the Python-based one.
 # PYTHON is one with the nvidia-pytriton wheel, whose tritonserver is taken. Needs root, for debootstrap.
 set -euo pipefail
 image=$1 python=$2
@@ -24,4 +24,20 @@ install -m 755 "$wheel/tritonserver/python_backend_stubs/3.11/triton_python_back
 cp -r "$here/../../../triton_backends/onnxruntime" "$triton/backends/"
 find "$triton" -name __pycache__ -prune -exec rm -rf {} +
 
-tar -C "$root" -c . | podman import --quiet --change 'ENV NVIDIA_TRITON_SERVER_VERSION=24.10-stand-in' - "$image"
+# DALI's folder, which NVIDIA's image has on PYTHONPATH, with a colon behind it that adds the current folder. Its numpy is
+# another one, which fails where it is used; whoever imports one of the others fails at once.
+dali=$triton/backends/dali/wheel/dali
+mkdir -p "$dali/numpy"
+cat >"$dali/numpy/__init__.py" <<'END'
+__version__ = "2.3.5"
+
+
+def __getattr__(name):
+    raise ImportError(f"numpy.{name} of DALI's folder, which PYTHONPATH names")
+END
+for module in packaging six typing_extensions; do
+  echo "raise ImportError('$module of the folder of DALI, which PYTHONPATH names')" >"$dali/$module.py"
+done
+
+tar -C "$root" -c . | podman import --quiet --change 'ENV NVIDIA_TRITON_SERVER_VERSION=24.10-stand-in' \
+  --change "ENV PYTHONPATH=${dali#"$root"}:" - "$image"

@@ -1,5 +1,7 @@
 """What a base image is told, and which TensorRT bindings it gets."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,46 @@ def test_the_bindings_follow_the_library(number: int, cuda: str, wanted: str) ->
 def test_a_base_without_a_cuda_version() -> None:
     with pytest.raises(base.BaseError, match="CUDA_VERSION=''"):
         base.requirement(101303, "")
+
+
+REQUIREMENTS = """\
+numpy==1.26.4 \\
+    --hash=sha256:0000
+torch==2.15.0 ; sys_platform == 'linux' \\
+    --hash=sha256:0000
+onnxruntime==1.32.0 \\
+    --hash=sha256:0000
+"""
+
+
+def test_what_is_imported_is_compared_with_the_lock() -> None:
+    good = {"numpy": "1.26.4", "torch": "2.15.0+cu129", "onnxruntime": "1.32.0"}
+    assert base.differences(REQUIREMENTS, good) == []
+    assert base.differences(REQUIREMENTS, {**good, "numpy": "2.3.5", "PIL": "13.0.0"}) == [
+        "numpy 2.3.5 is imported, and uv.lock has 1.26.4",
+        "pillow 13.0.0 is imported, and uv.lock has None",
+    ]
+
+
+def test_a_numpy_that_pythonpath_puts_before_ours_stops_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("__version__ = '2.3.5'\n")
+    (tmp_path / "requirements.txt").write_text(REQUIREMENTS)
+    monkeypatch.setattr(base, "VENV_PYTHON", sys.executable)
+    monkeypatch.setattr(base, "REQUIREMENTS", tmp_path / "requirements.txt")
+    monkeypatch.setattr(base, "MODULES", {"numpy": "numpy"})
+    assert base._verify_packages() == "imported: numpy 1.26.4"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(base.BaseError, match=rf"numpy 2\.3\.5 is imported, .*: PYTHONPATH={tmp_path} has others"):
+        base._verify_packages()
+
+
+def test_every_stage_on_the_base_clears_its_pythonpath() -> None:
+    text = (Path(__file__).parents[3] / "Dockerfile.step6a-all").read_text()
+    stages = [stage for stage in text.split("\nFROM ")[1:] if stage.startswith("${TRITON_IMAGE}")]
+    assert len(stages) == 2
+    for stage in stages:
+        cleared = re.search(r"^(ENV|   ) PYTHONPATH=( \\)?$", stage, re.MULTILINE)
+        assert cleared
+        assert not re.search(r"python3|bakeoff/.venv/bin/python", stage[: cleared.start()])
