@@ -72,7 +72,7 @@ def health() -> None:
 
 @app.command()
 def preflight() -> None:
-    """Check driver, GPU, memory, shared memory, ports, disk, tritonserver and model; say what to do about each problem."""
+    """Check packages, driver, GPU, memory, shared memory, ports, disk, tritonserver and model, each with its remedy."""
     from server.preflight import run_checks
 
     findings = run_checks(_settings())

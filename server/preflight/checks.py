@@ -1,4 +1,4 @@
-"""The checks: packages, driver and GPU, memory, shared memory, ports, disk, tritonserver, model."""
+"""The checks: packages, driver and GPU, its libraries, memory, shared memory, ports, disk, tritonserver, model."""
 
 import errno
 import os
@@ -14,7 +14,9 @@ from server import cuda_compat, shared_memory
 from server.hardware import MOST_DECODERS, available_cores, resolve
 from server.model import artifacts
 from server.model.ensure import exported
+from server.preflight import gpu
 from server.settings import Settings, SettingsError
+from server.tensorrt.runtime import unavailable_reason
 from server.triton.installation import InstallationError, find_installation
 from server.versions import look, remedy
 
@@ -45,9 +47,11 @@ class Finding:
 
 def run_checks(settings: Settings) -> list[Finding]:
     """Run every check; none of them changes anything."""
+    device = _device(settings)
     return [
         _packages(),
-        _device(settings),
+        device,
+        *(_libraries(settings) if device.level == "ok" else ()),
         _memory(),
         _shared_memory(settings),
         _disk(settings),
@@ -86,6 +90,28 @@ def _device(settings: Settings) -> Finding:
     return Finding(
         "GPU", "ok", f"none, so everything runs on {hardware.threads} CPU threads in {hardware.precision.upper()}"
     )
+
+
+def _libraries(settings: Settings) -> list[Finding]:
+    hardware = resolve(settings)
+    if hardware.device == "cpu":
+        return []
+    problem = gpu.problem(hardware)
+    found = [
+        Finding("CUDA libraries", "fail", *problem)
+        if problem
+        else Finding("CUDA libraries", "ok", "what they compute is right")
+    ]
+    if "tensorrt" in settings.backends and not unavailable_reason(hardware):
+        found.append(_tensorrt(settings))
+    return found
+
+
+def _tensorrt(settings: Settings) -> Finding:
+    if problem := gpu.tensorrt_problem():
+        required = "tensorrt" in (settings.required_backends or settings.backends)
+        return Finding("TensorRT", "fail" if required else "warn", *problem)
+    return Finding("TensorRT", "ok", "its builder is there, in the version that Triton loads")
 
 
 def _memory() -> Finding:

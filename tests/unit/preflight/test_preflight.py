@@ -15,6 +15,12 @@ from server.settings import Settings, load_settings
 Usage = namedtuple("Usage", "total used free")
 
 
+@pytest.fixture(autouse=True)
+def no_gpu_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes its time where there is one, and has tests of its own."""
+    monkeypatch.setattr("server.preflight.checks._libraries", lambda _settings: [])
+
+
 def finding(subject: str, settings: Settings) -> Finding:
     (found,) = [one for one in run_checks(settings) if one.subject == subject]
     return found
