@@ -40,17 +40,19 @@ def look(lock: Path = LOCK) -> Versions:
     """Look where each module would be imported from, and compare its package with the lock."""
     with lock.open("rb") as file:
         locked = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
-    before_ours = [Path(folder or ".").resolve() for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    path = os.environ.get("PYTHONPATH")
+    before_ours = [Path(folder or ".").resolve() for folder in path.split(os.pathsep)] if path else []
     versions = Versions([], [], [])
     for module, names in PACKAGES.items():
         package = next(filter(None, map(_installed, names)), None)
         spec = importlib.util.find_spec(module)
-        folder = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        folder = Path(spec.origin).parent if spec and spec.origin else None
         if package is None or folder is None:
             versions.other.append(f"{names[0]} is not installed")
             continue
         name, version = package.metadata["Name"].lower(), package.version
-        if folder.parent in before_ours or folder.parent != Path(str(package.locate_file(""))).resolve():
+        place = folder.parent.resolve()
+        if place in before_ours or place != Path(str(package.locate_file(""))).resolve():
             versions.foreign.append(f"{module} is imported from {folder}, and not from this environment")
         elif version.partition("+")[0] != locked[name]:
             versions.other.append(f"{name} {version} is imported, and uv.lock has {locked[name]}")

@@ -19,7 +19,7 @@ TIME_LIMIT_S = 180.0
 REMEDIES = (
     ("out of memory", "free some GPU memory; `nvidia-smi` shows who has it"),
     ("no kernel image", "this GPU is too old for this torch: set DEVICE=cpu, or take a newer GPU"),
-    (PHOTO, "set DECODE=cpu, or do as for the others: docs/image.md, What is in it"),
+    (PHOTO, "set DECODE=cpu, or build the image with --build-arg CUDA_LIBRARIES=torch (docs/image.md)"),
     (
         BUILDER,
         "build the image on the full base (docs/image.md), or in a checkout install TensorRT anew; to serve without it set "
