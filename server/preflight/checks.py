@@ -96,7 +96,7 @@ def _libraries(settings: Settings) -> list[Finding]:
     hardware = resolve(settings)
     if hardware.device == "cpu":
         return []
-    problem = gpu.problem(hardware)
+    problem = gpu.problem()
     found = [
         Finding("CUDA libraries", "fail", *problem)
         if problem

@@ -4,9 +4,8 @@ import signal
 import subprocess
 import sys
 
-from server.hardware import Hardware
 from server.home import ROOT
-from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES, PHOTO
+from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES
 from server.tensorrt.builder_process import BuildFailed
 from server.tensorrt.runtime import VersionMismatch, check_versions
 from server.triton.installation import InstallationError, find_installation
@@ -19,7 +18,6 @@ TIME_LIMIT_S = 180.0
 REMEDIES = (
     ("out of memory", "free some GPU memory; `nvidia-smi` shows who has it"),
     ("no kernel image", "this GPU is too old for this torch: set DEVICE=cpu, or take a newer GPU"),
-    (PHOTO, "set DECODE=cpu, or build the image with --build-arg CUDA_LIBRARIES=torch (docs/image.md)"),
     (
         BUILDER,
         "build the image on the full base (docs/image.md), or in a checkout install TensorRT anew; to serve without it set "
@@ -34,9 +32,9 @@ REMEDIES = (
 """By what is said of the failure, the first that fits."""
 
 
-def problem(hardware: Hardware) -> tuple[str, str] | None:
+def problem() -> tuple[str, str] | None:
     """Return what is wrong with the libraries that torch and ONNX Runtime load, and the remedy; None when nothing is."""
-    return _with_remedy(failure(MATRICES, CONVOLUTION, ATTENTION, *((PHOTO,) if hardware.decode == "gpu" else ())))
+    return _with_remedy(failure(MATRICES, CONVOLUTION, ATTENTION))
 
 
 def tensorrt_problem() -> tuple[str, str] | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.hardware import gpus
-from server.images.bundled import bundled_photos
 from server.tensorrt.builder import load_module
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ TOLERANCE = 0.02
 NVINFER = re.compile(r"/\S+/libnvinfer\.so[.\d]*$", re.MULTILINE)
 
 MATRICES, CONVOLUTION, ATTENTION = "a matrix product", "a convolution", "attention"
-PHOTO, BUILDER = "a decoded photo", "TensorRT's builder"
+BUILDER = "TensorRT's builder"
 
 
 class Wrong(RuntimeError):
@@ -61,17 +60,6 @@ def attention(device: str) -> None:
     _compare(there, scaled_dot_product_attention(q, k, v))
 
 
-def photo(device: str) -> None:
-    """Decode a photo (nvJPEG)."""
-    import torch
-    from torchvision.io import ImageReadMode, decode_jpeg
-
-    file = torch.frombuffer(bytearray(bundled_photos()[0].read_bytes()), dtype=torch.uint8)
-    found = decode_jpeg(file, mode=ImageReadMode.RGB, device=device)
-    expected = decode_jpeg(file, mode=ImageReadMode.RGB)
-    _compare(found.float().mean((1, 2)), expected.float().mean((1, 2)))
-
-
 def tensorrt(device: str) -> None:
     """Make a TensorRT builder, and load what it loads later: kernels for this GPU, in libraries of their own."""
     module = load_module()
@@ -104,7 +92,6 @@ STEPS: dict[str, Callable[[str], None]] = {
     MATRICES: matrices,
     CONVOLUTION: convolution,
     ATTENTION: attention,
-    PHOTO: photo,
     BUILDER: tensorrt,
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from server.hardware import Hardware
 from server.preflight import checks, gpu, gpu_probe
-from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES, PHOTO
+from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES
 from server.settings import Settings
 from server.tensorrt.runtime import VersionMismatch
 
@@ -33,7 +33,7 @@ def double(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_step_is_right_on_a_cpu_and_without_a_gpu_tensorrt_rtx_has_its_builder() -> None:
-    assert gpu.failure(MATRICES, CONVOLUTION, ATTENTION, PHOTO, device="cpu") is None
+    assert gpu.failure(MATRICES, CONVOLUTION, ATTENTION, device="cpu") is None
     assert gpu.failure(BUILDER, device="cpu") is None
 
 
@@ -53,7 +53,6 @@ def test_a_wrong_result_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
         (ATTENTION, "hang", "attention: no result within 2 s", "CUDA_LIBRARIES=torch"),
         (MATRICES, "OutOfMemoryError: CUDA out of memory", "CUDA out of memory", "nvidia-smi"),
         (MATRICES, "AcceleratorError: CUDA error: no kernel image is available", "no kernel image", "DEVICE=cpu"),
-        (PHOTO, "RuntimeError: nvjpegCreateEx failed", "a decoded photo: RuntimeError: nvjpeg", "DECODE=cpu"),
     ],
 )  # fmt: skip
 def test_libraries_that_do_not_compute_stop_the_start_with_the_remedy(
@@ -93,8 +92,7 @@ def test_all_is_well_and_what_is_not_used_is_not_tried(double, monkeypatch: pyte
         ("CUDA libraries", "ok"),
         ("TensorRT", "ok"),
     ]
-    double(PHOTO, "broken")
-    monkeypatch.setattr(checks, "resolve", lambda _: SimpleNamespace(device="cuda", decode="cpu"))
+    double(BUILDER, "broken")
     assert [one.level for one in checks._libraries(Settings(backends=("onnx",)))] == ["ok"]
     monkeypatch.setattr(checks, "resolve", lambda _: SimpleNamespace(device="cpu"))
     assert checks._libraries(Settings()) == []
