@@ -83,6 +83,12 @@ class ModelStatistics:
             self._own[first : first + _BATCH_CELLS] += (1, input_ns, infer_ns, output_ns)
             self._own[LAST_INFERENCE] = max(self._own[LAST_INFERENCE], now_ms)
 
+    @property
+    def executed(self) -> int:
+        """Items of all executions so far, in all processes."""
+        executions = self._table[:, _BATCHES::_BATCH_CELLS].sum(axis=0)
+        return int(executions @ np.arange(1, len(executions) + 1))
+
     def snapshot(self) -> dict[str, Any]:
         """Return this model's entry of `model_stats` in the answer of `GET /v2/models/<name>/stats`."""
         nothing = {"count": 0, "ns": 0}  # no response cache

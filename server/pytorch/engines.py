@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.oip.spec import EMBEDDING_SIZE
+from server.pytorch.admission import LOOK_EVERY_S, Admission
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Allocator, Arena, Blocks, blocks
 from server.pytorch.ipc.counters import Counters
@@ -25,10 +26,6 @@ from server.pytorch.ipc.messages import (
     decode_reply,
     encode,
 )
-
-WAIT_SHARE = 0.5
-"""Part of REQUEST_TIMEOUT_S that a request may be expected to wait. What is given up while it is computed was computed for
-nobody, so under lasting overload a queue that is longer than the deadline answers fewer requests than a short one."""
 
 
 class QueueFull(NotReady):
@@ -174,6 +171,7 @@ class Engines:
         counters: Counters,
         row: int,
         *,
+        max_batch: int,
         max_queue_images: int,
         request_timeout_s: float,
     ) -> None:
@@ -182,24 +180,29 @@ class Engines:
         Args:
             channels: this worker's ends, one per engine.
             counters: of all processes; this one writes `row`.
+            max_batch: images that one engine computes at once.
             max_queue_images: images that may be outstanding in all workers together.
             request_timeout_s: seconds after which nobody waits for an answer any more.
         """
         self._arena = arena
         self._allocator = Allocator(arena.size)
         self._counters = counters
-        self._max_queue_images = max_queue_images
-        self._max_wait_s = WAIT_SHARE * request_timeout_s
-        self._image_s = 0.0
+        self._admission = Admission(
+            most=max_queue_images, at_once=max_batch * len(channels), deadline_s=request_timeout_s
+        )
+        self._looking: asyncio.Task[None] | None = None
         self._all = [Engine(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]
 
     def start(self) -> None:
         """Listen to all engines, in the running event loop."""
         for engine in self._all:
             engine.start()
+        self._looking = asyncio.create_task(self._look())
 
     def close(self) -> None:
         """Hang up."""
+        if self._looking is not None:
+            self._looking.cancel()
         for engine in self._all:
             engine.close()
 
@@ -224,25 +227,18 @@ class Engines:
         return blocks(self._arena, self._allocator)
 
     def admit(self, images: int) -> None:
-        """Check that `images` more may wait; when nothing waits, any number may.
-
-        The wait is Little's law (J. D. C. Little, Operations Research 9(3), 1961) turned round: what is outstanding, times the
-        seconds for each outstanding image that the latest answer took.
+        """Check that `images` more may wait.
 
         Raises:
             QueueFull: they may not.
         """
-        waiting = self.outstanding
-        if waiting and waiting + images > self._max_queue_images:
-            raise QueueFull(
-                f"{waiting} images are waiting already (MAX_QUEUE_IMAGES={self._max_queue_images}); try again"
-            )
-        wait_s = (waiting + images) * self._image_s
-        if waiting and wait_s > self._max_wait_s:
-            raise QueueFull(
-                f"{waiting} images are waiting already, so an answer would take about {wait_s:.1f} s "
-                f"({WAIT_SHARE:g} of REQUEST_TIMEOUT_S may pass); try again"
-            )
+        if refusal := self._admission.refusal(self.outstanding, images):
+            raise QueueFull(refusal)
+
+    async def _look(self) -> None:
+        while True:
+            self._admission.look(time.monotonic(), self.outstanding, self._counters.embedded)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def embed_pixels(self, offset: int, count: int, memory: Blocks) -> Embedded:
         """Embed `count` images of UINT8 `[3, 224, 224]` that follow each other from `offset` of the arena.
@@ -271,14 +267,7 @@ class Engines:
         self.admit(count)
         embeddings, result = memory.array((count, EMBEDDING_SIZE), np.float32)
         engine = min(self._all, key=lambda engine: engine.outstanding)
-        ahead, began = self.outstanding + count, time.monotonic()
-        try:
-            done = await engine.ask(message(result), count, memory)
-        except asyncio.CancelledError:
-            # Were only answers counted, then a machine that answers nothing in time would still seem fast.
-            self._image_s = max(self._image_s, (time.monotonic() - began) / ahead)
-            raise
-        self._image_s = (time.monotonic() - began) / ahead
+        done = await engine.ask(message(result), count, memory)
         if done.error:
             raise EngineFailed(done.error)
         return Embedded(

@@ -6,7 +6,7 @@ import sys
 import uvicorn
 
 from server import logs
-from server.hardware import resolve
+from server.hardware import CPU_BATCH, resolve
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.app import create_app
@@ -37,6 +37,7 @@ def main() -> None:
             Arena(own.arenas[0]),
             counters,
             own.row,
+            max_batch=settings.max_batch_size if hardware.device == "cuda" else min(settings.max_batch_size, CPU_BATCH),
             max_queue_images=settings.max_queue_images,
             request_timeout_s=settings.request_timeout_s,
         )

@@ -90,15 +90,16 @@ class Seen:
 
 
 class Backend:
-    """One backend of a running stack, and requests for it."""
+    """One backend of a running stack, and requests for it: files, and unless told otherwise pixels."""
 
-    def __init__(self, stack: RunningStack, name: str, reference: Reference) -> None:
+    def __init__(self, stack: RunningStack, name: str, reference: Reference, *, pixels: bool = True) -> None:
         self.name = name
         self._stack = stack
         self._reference = reference
         rows = range(len(reference.files))
         self._bodies = [body_of_files([reference.files[row]]) for row in rows]
-        self._bodies += [body_of_pixels([reference.pixels[row].tobytes()]) for row in rows]
+        if pixels:
+            self._bodies += [body_of_pixels([reference.pixels[row].tobytes()]) for row in rows]
 
     async def ask(self, client: httpx.AsyncClient, number: int, seen: Seen, scheduled: float) -> bool:
         """Send one request and judge the answer; return whether it was right."""

@@ -69,6 +69,11 @@ class Counters:
         """Images that are queued or computed now, in all processes."""
         return sum(self._table[:, OUTSTANDING].tolist())  # of a few numbers, faster than numpy's
 
+    @property
+    def embedded(self) -> int:
+        """Images that engines have embedded since the start."""
+        return sum(model.executed for model in self.statistics(0).values())
+
 
 def _width(models: tuple[str, ...], max_batch_size: int) -> int:
     return MODELS + len(models) * cells(max_batch_size)

@@ -37,10 +37,12 @@ class Rig:
         loaded = Loaded("fp32", "gpu" if decoder else "cpu")
         self.thread = threading.Thread(target=engine.serve, args=(loaded,), daemon=True)
 
-    def worker(self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60) -> Engines:
+    def worker(
+        self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60, max_batch: int = 16
+    ) -> Engines:
         return Engines(
             [self.pairs[index][0]], self.arenas[index], self.counters, index,
-            max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
+            max_batch=max_batch, max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
         )  # fmt: skip
 
     def end(self) -> None:

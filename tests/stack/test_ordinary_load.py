@@ -1,0 +1,38 @@
+"""The short form of `python -m tests.chaos.ordinary`: what is far from too much is refused to nobody."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from server.model.reference import Reference
+from tests.chaos.load import Backend
+from tests.chaos.ordinary import NOT_ANSWERED, OTHER_PRECISION, after_a_pause, with_a_stall
+from tests.stack.conftest import QUIET
+from tests.stack.stack import PRECISION, RunningStack, same_model, start
+
+SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def alone(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    home = same_model(stack, tmp_path_factory.mktemp("alone"))
+    running = start(home, 13_000, BACKENDS="pytorch", PRECISION=PRECISION, **QUIET)
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_64_clients_are_all_answered_after_a_pause_and_a_stall(
+    alone: RunningStack, reference: Reference, workers: str
+) -> None:
+    """The second time in another precision, where the machine has one."""
+    precision = OTHER_PRECISION if workers == "2" and OTHER_PRECISION else PRECISION
+    alone.environment |= {"HTTP_WORKERS": workers, "PRECISION": precision}
+    alone.restart()
+    alone.wait(200)
+    backend = Backend(alone, "pytorch", reference, pixels=False)
+    for counts in (await after_a_pause(backend, SECONDS), await with_a_stall(alone, backend, SECONDS)):
+        assert not NOT_ANSWERED & set(counts), counts
