@@ -113,7 +113,10 @@ class Settings(BaseSettings):
         0, ge=0, le=64, description="HTTP processes on 8002; 0 is 1 on a CPU and half the cores, at most 8, on a GPU"
     )
     max_queue_images: int = Field(
-        1024, ge=1, le=1_000_000, description="images that may wait on 8002 before new requests are answered 503"
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="images that may wait on 8002 for each GPU, or for the CPU, before new requests are answered 503",
     )
     request_timeout_s: float = Field(
         60, gt=0, le=3600, description="seconds after which a request on 8002 that has no answer yet is answered 504"

@@ -80,7 +80,7 @@ class Admission:
     def refusal(self, outstanding: int, images: int) -> str | None:
         """Return why `images` more may not wait, or None when they may; when nothing waits, any number may."""
         if outstanding and outstanding + images > self._most:
-            return f"{outstanding} images are waiting already, and {self._most} may (MAX_QUEUE_IMAGES); try again"
+            return f"{outstanding} images are waiting already, and {self._most} may (MAX_QUEUE_IMAGES for each engine); try again"
         if outstanding < self._at_once or self.pace is None:
             return None
         wait_s = (outstanding + images) / self.pace

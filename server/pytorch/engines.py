@@ -181,14 +181,14 @@ class Engines:
             channels: this worker's ends, one per engine.
             counters: of all processes; this one writes `row`.
             max_batch: images that one engine computes at once.
-            max_queue_images: images that may be outstanding in all workers together.
+            max_queue_images: images that may be outstanding for each engine, in all workers together.
             request_timeout_s: seconds after which nobody waits for an answer any more.
         """
         self._arena = arena
         self._allocator = Allocator(arena.size)
         self._counters = counters
         self._admission = Admission(
-            most=max_queue_images, at_once=max_batch * len(channels), deadline_s=request_timeout_s
+            most=max_queue_images * len(channels), at_once=max_batch * len(channels), deadline_s=request_timeout_s
         )
         self._looking: asyncio.Task[None] | None = None
         self._all = [Engine(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]

@@ -58,7 +58,7 @@ async def test_a_full_queue_refuses_at_once_and_counts_all_workers(rig: Rig) -> 
     waiting = asyncio.create_task(embed(first, 1, 2, 3))
     await asyncio.sleep(0.05)
     assert second.outstanding == 3
-    with pytest.raises(QueueFull, match="MAX_QUEUE_IMAGES"):
+    with pytest.raises(QueueFull, match="MAX_QUEUE_IMAGES for each engine"):
         await embed(second, 4, 5)
     rig.model.gate.set()
     assert await waiting == [1, 2, 3]
@@ -153,7 +153,7 @@ async def test_an_engine_is_silent_while_it_gets_nowhere(rig: Rig) -> None:
     worker.close()
 
 
-async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
+async def test_of_two_engines_the_less_busy_one_is_asked_and_each_has_its_queue() -> None:
     models = EncoderDouble(), EncoderDouble()
     counters = Counters.create(3, MODELS, 16)
     pairs = [messages.pair() for _ in models]
@@ -166,7 +166,7 @@ async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
         )  # fmt: skip
         threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
     worker = Engines(
-        [pair[0] for pair in pairs], arena, counters, 0, max_batch=16, max_queue_images=1000, request_timeout_s=60
+        [pair[0] for pair in pairs], arena, counters, 0, max_batch=16, max_queue_images=500, request_timeout_s=60
     )
     threads[0].start()
     worker.start()
@@ -175,6 +175,11 @@ async def test_of_two_engines_the_less_busy_one_is_asked() -> None:
     threads[1].start()
     while not worker.loaded:
         await asyncio.sleep(0.001)
+    counters.add_outstanding(1, 936)
+    worker.admit(64)  # 500 for each engine
+    with pytest.raises(QueueFull, match="1000 may"):
+        worker.admit(65)
+    counters.add_outstanding(1, -936)
     models[0].gate.clear()
     held = asyncio.create_task(embed(worker, 1, 2))
     await asyncio.sleep(0.02)
