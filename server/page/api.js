@@ -1,6 +1,6 @@
 // Asking the server, with the key where it wants one.
 
-import { say } from "/page/format.js";
+import { say } from "./format.js";
 
 const STORED = "bakeoff-key";
 const dialog = document.getElementById("key-dialog");
@@ -11,6 +11,7 @@ let asking = null;
 dialog.addEventListener("cancel", (event) => event.preventDefault());
 change.addEventListener("click", () => askForKey(null));
 
+// Paths are relative to the page, which may lie behind a prefix.
 export async function ask(path, options = {}) {
   for (;;) {
     const key = sessionStorage.getItem(STORED);

@@ -1,7 +1,7 @@
 // One column per backend; all alike.
 
-import { Chart, roundTop } from "/page/charts.js";
-import { gibibytes, number, percent, say, seconds } from "/page/format.js";
+import { Chart, roundTop } from "./charts.js";
+import { gibibytes, number, percent, say, seconds } from "./format.js";
 
 const WORKING = new Set(["starting", "loading", "compiling", "warming", "verifying"]);
 const place = document.getElementById("backends");

@@ -1,7 +1,7 @@
 // The button that runs the quick benchmark.
 
-import { ask, guard, problem } from "/page/api.js";
-import { make, say, seconds } from "/page/format.js";
+import { ask, guard, problem } from "./api.js";
+import { make, say, seconds } from "./format.js";
 
 const button = document.getElementById("run-benchmark");
 const message = document.getElementById("benchmark-message");
@@ -12,7 +12,7 @@ let refusal = "";
 button.addEventListener("click", async () => {
   starting = true;
   button.disabled = true;
-  const answer = await ask("/benchmark", { method: "POST" });
+  const answer = await ask("benchmark", { method: "POST" });
   refusal = answer.ok ? "" : await problem(answer);
   starting = false;
   document.dispatchEvent(new Event("bakeoff-look"));
@@ -34,7 +34,7 @@ export function showBenchmark({ ready, benchmark, report }) {
 
 function done(report) {
   if (message.querySelector("a")?.dataset.report === report) return;
-  const link = make("a", { href: "/report" }, "open its report");
+  const link = make("a", { href: "report" }, "open its report");
   link.dataset.report = report;
   guard(link);
   message.replaceChildren("Done: ", link);

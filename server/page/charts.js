@@ -1,6 +1,6 @@
 // Small line charts over the last minutes.
 
-import { make, say } from "/page/format.js";
+import { make, say } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 300;

@@ -1,7 +1,7 @@
 // The machine that all backends share.
 
-import { Chart } from "/page/charts.js";
-import { gibibytes, percent, say } from "/page/format.js";
+import { Chart } from "./charts.js";
+import { gibibytes, percent, say } from "./format.js";
 
 const place = document.getElementById("machine");
 const charts = {

@@ -1,12 +1,12 @@
 // Asks the server how everything is, again and again, and shows it.
 
-import { ask, guard, problem } from "/page/api.js";
-import { drawBackends, kindOf, markStale, showBackends } from "/page/backends.js";
-import { showBenchmark } from "/page/benchmark.js";
-import { say } from "/page/format.js";
-import { drawMachine } from "/page/machine.js";
-import { showTimeline } from "/page/timeline.js";
-import { showTrial } from "/page/try.js";
+import { ask, guard, problem } from "./api.js";
+import { drawBackends, kindOf, markStale, showBackends } from "./backends.js";
+import { showBenchmark } from "./benchmark.js";
+import { say } from "./format.js";
+import { drawMachine } from "./machine.js";
+import { showTimeline } from "./timeline.js";
+import { showTrial } from "./try.js";
 
 const STEADY_MS = 2000;
 const HURRIED_MS = 1000;
@@ -20,7 +20,7 @@ let wait = HURRIED_MS;
 async function look() {
   clearTimeout(timer);
   try {
-    const answer = await ask(`/live?since=${history.at.at(-1) ?? 0}`);
+    const answer = await ask(`live?since=${history.at.at(-1) ?? 0}`);
     if (!answer.ok) throw new Error(await problem(answer));
     show(await answer.json());
   } catch (error) {

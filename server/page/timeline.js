@@ -1,6 +1,6 @@
 // How long each backend spent in each state of this start.
 
-import { make, say, seconds } from "/page/format.js";
+import { make, say, seconds } from "./format.js";
 
 const SETTLED = new Set(["ready", "skipped", "failed"]);
 const place = document.getElementById("startup");

@@ -1,7 +1,7 @@
 // Photos through every backend, and what their embeddings say.
 
-import { ask, problem } from "/page/api.js";
-import { make, number, say } from "/page/format.js";
+import { ask, problem } from "./api.js";
+import { make, number, say } from "./format.js";
 
 const ALIKE = 0.999; // the cosine that the gate asks for
 const STAGES = { queue: "queue", prepare: "decode, resize", compute: "model", rest: "HTTP and the rest" };
@@ -20,11 +20,11 @@ let samples = new Map(); // buttons by the photo's name
 
 function sample(name) {
   const words = name.replace(".jpg", "").replaceAll("-", " ");
-  const image = make("img", { src: `/page/thumbnails/${name}`, alt: words, width: 76, height: 57 });
+  const image = make("img", { src: `page/thumbnails/${name}`, alt: words, width: 76, height: 57 });
   const button = make("button", { type: "button", title: words, "aria-pressed": "false" }, image);
   button.addEventListener("click", async () => {
     if (photos.some((photo) => photo.sample === name)) return remove(name);
-    const answer = await fetch(`/page/photos/${name}`);
+    const answer = await fetch(`page/photos/${name}`);
     add([{ name, sample: name, file: await answer.blob() }]);
   });
   return button;
@@ -65,7 +65,7 @@ async function embed(photo) {
   if (photo.file.size > largest * 2 ** 20) return fail(photo, `${photo.name} is larger than ${largest} MiB (MAX_BODY_MB)`);
   complain(`embedding ${photo.name} …`, false);
   try {
-    const answer = await ask("/try", { method: "POST", body: photo.file, headers: { "Content-Type": "application/octet-stream" } });
+    const answer = await ask("try", { method: "POST", body: photo.file, headers: { "Content-Type": "application/octet-stream" } });
     if (!answer.ok) return fail(photo, await problem(answer));
     photo.backends = (await answer.json()).backends;
     complain("", false);

@@ -22,7 +22,7 @@ from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
-from server.pytorch.routes import oip, operations, page, rest
+from server.pytorch.routes import documentation, oip, operations, page, rest
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.tracing import Tracing
@@ -74,7 +74,12 @@ def create_app(
         if tracing:
             tracing.close()
 
-    app = FastAPI(title="clip-bakeoff: PyTorch backend", version=version("clip-bakeoff"), lifespan=lifespan)
+    app = FastAPI(
+        title="clip-bakeoff: PyTorch backend",
+        version=version("clip-bakeoff"),
+        lifespan=lifespan,
+        **documentation.RELATIVE,
+    )
     app.state.context = Context(
         settings=settings,
         hardware=hardware,
@@ -102,6 +107,6 @@ def create_app(
             allow_headers=("Authorization", "Content-Type", "Inference-Header-Content-Length"),
             expose_headers=("Inference-Header-Content-Length", "Retry-After"),
         )
-    for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router):
+    for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router, documentation.router):
         app.include_router(router)
     return app

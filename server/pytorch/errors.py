@@ -4,7 +4,7 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -67,8 +67,12 @@ def install(app: FastAPI) -> None:
     async def gone(_: Request, __: Exception) -> JSONResponse:
         return answer(CLIENT_CLOSED_REQUEST, "the client closed the connection")
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404 and request.url.path.strip("/") and request.url.path.endswith("/"):
+            # Starlette's own redirect names the whole address, as this server sees it: behind a prefix that is another one.
+            name = request.url.path.rstrip("/").rpartition("/")[2]
+            return RedirectResponse(str(request.url.replace(scheme="", netloc="", path=f"../{name}")))
         return answer(error.status_code, str(error.detail))
 
     async def validation(_: Request, error: Exception) -> JSONResponse:

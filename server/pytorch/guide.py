@@ -22,11 +22,11 @@ _PAGE = """<!doctype html>
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta name="color-scheme" content="light dark">
   <title>{title} · clip-bakeoff</title>
-  <link rel="icon" href="/page/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/page/page.css">
+  <link rel="icon" href="../page/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="../page/page.css">
 </head>
 <body class="guide">
-  <header><nav aria-label="Links"><a href="/">Status</a><a href="/guide/README.md">Docs</a></nav></header>
+  <header><nav aria-label="Links"><a href="../">Status</a><a href="README.md">Docs</a></nav></header>
   <main>
 {body}  </main>
 </body>
@@ -64,7 +64,7 @@ def _relink(token: Token) -> None:
     target = urlsplit(str(token.attrs.get(attribute, "")))
     name = PurePosixPath(target.path).name
     if not target.scheme and name in documents():
-        token.attrSet(attribute, f"/guide/{name}" + (f"#{target.fragment}" if target.fragment else ""))
+        token.attrSet(attribute, name + (f"#{target.fragment}" if target.fragment else ""))
     elif not target.scheme and target.path:
         del token.attrs[attribute]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ from tests.browser.recorded_states import (
     put,
     recorded,
 )
-from tests.doubles.running import RunningServer, recorded_stack
+from tests.doubles.running import RunningServer, prefix_proxy, recorded_stack
 
 KEY = "the-key"
 LIMIT_BYTES = 150_000
@@ -363,7 +363,51 @@ def test_the_documents_are_pages_and_their_links_lead_somewhere(stack: Stack, pa
     assert len(links) > 10
     for link in set(links):
         path, _, anchor = link.partition("#")
-        answer = httpx.get(f"{stack.url}{path}")
+        answer = httpx.get(urljoin(page.url, path))
         assert answer.status_code == 200, link
         assert not anchor or f'id="{anchor}"' in answer.text, link
     assert accessibility_problems(page) == ""
+
+
+@pytest.fixture(scope="module")
+def prefixed(stack: Stack) -> Iterator[str]:
+    with prefix_proxy(target=stack.url, prefix="/stack") as proxy:
+        yield proxy.url
+
+
+def test_everything_works_behind_a_prefix(stack: Stack, browser: Browser, prefixed: str) -> None:
+    stack.put(recorded("ready"))
+    asked: list[str] = []
+    for page in opened(browser, prefixed, []):
+        page.on("request", lambda request: asked.append(request.url))
+        sizes = answer_with_recorded_embeddings(page)
+        page.goto(f"{prefixed}/")
+        expect(page.locator("#verdict")).to_have_attribute("data-state", "ready")
+        page.get_by_role("button", name="cat", exact=True).click()
+        expect(page.locator("#results tbody tr")).to_have_count(3)
+        assert sizes[0] > 1000
+        assert page.locator(".samples img").evaluate_all("all => all.every((each) => each.naturalWidth > 0)")
+        page.get_by_role("link", name="Docs").click()
+        page.get_by_role("link", name="docs/report.md", exact=True).first.click()
+        expect(page.locator("h1")).to_have_text("The report")
+        stack.put(recorded("ready"))
+        page.get_by_role("link", name="Status").click()
+        expect(page.locator("#verdict")).to_have_attribute("data-state", "ready")
+        page.get_by_role("link", name="Metrics").click()
+        expect(page.locator("body")).to_contain_text("bakeoff_errors_total")
+        assert [url for url in asked if not url.startswith((f"{prefixed}/", "blob:"))] == []
+
+
+@pytest.mark.parametrize("name", ["docs", "redoc"])
+def test_the_openapi_document_is_found_behind_a_prefix(prefixed: str, name: str) -> None:
+    shown = httpx.get(f"{prefixed}/{name}").text
+    (address,) = re.findall(r"""(?:url: '|spec-url=")([^'"]+)""", shown)
+    document = urljoin(f"{prefixed}/{name}", address)
+    assert urljoin(document, httpx.get(document).json()["servers"][0]["url"]) == f"{prefixed}/"
+
+
+def test_a_redirect_stays_behind_the_prefix(prefixed: str) -> None:
+    answer = httpx.get(f"{prefixed}/live/?since=5", follow_redirects=True)
+    assert str(answer.url) == f"{prefixed}/live?since=5"
+    assert answer.status_code == 200
+    assert httpx.get(f"{prefixed}/nothing/", follow_redirects=True).status_code == 404

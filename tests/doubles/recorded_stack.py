@@ -22,7 +22,7 @@ from server.pytorch.context import Context
 from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
-from server.pytorch.routes import operations, page
+from server.pytorch.routes import documentation, operations, page
 from server.pytorch.trial import Trial
 from server.settings import Settings
 
@@ -36,7 +36,7 @@ def main() -> None:
     settings = Settings(bakeoff_home=words.home, _env_file=None)  # type: ignore[call-arg]
     settings.home.state.mkdir(parents=True, exist_ok=True)
     metrics = Metrics()
-    app = FastAPI()
+    app = FastAPI(**documentation.RELATIVE)
     parts: dict[str, Any] = {field.name: None for field in dataclasses.fields(Context)}
     parts.update(
         settings=settings,
@@ -55,6 +55,7 @@ def main() -> None:
     app.add_middleware(Observed, metrics=metrics)
     app.include_router(page.router)
     app.include_router(operations.router)
+    app.include_router(documentation.router)
     listener = socket.create_server(("127.0.0.1", 0))
     print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])

@@ -51,6 +51,13 @@ def tls_proxy(**options: Any) -> Iterator[RunningServer]:
 
 
 @contextmanager
+def prefix_proxy(**options: Any) -> Iterator[RunningServer]:
+    """Run `tests.doubles.prefix_proxy` with its options."""
+    with _running("tests.doubles.prefix_proxy", options) as server:
+        yield server
+
+
+@contextmanager
 def recorded_stack(**options: Any) -> Iterator[RunningServer]:
     """Run `tests.doubles.recorded_stack` with its options."""
     with _running("tests.doubles.recorded_stack", options) as server:
