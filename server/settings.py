@@ -134,7 +134,10 @@ class Settings(BaseSettings):
         description="requests that may wait in each queue of a Triton before new ones are answered 503",
     )
     max_connections: int = Field(
-        4096, ge=8, le=60_000, description="open connections on 8002 before new ones are answered 503"
+        4096,
+        ge=8,
+        le=60_000,
+        description="open connections on 8002, of all its HTTP processes together, before new ones are answered 503",
     )
     client_timeout_s: float = Field(
         20,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -57,26 +58,29 @@ class Lingering:
 
 
 class Connection(HttpToolsProtocol):
-    """Refuses connections beyond a number, headers beyond a size, and clients that keep the server waiting.
+    """Refuses headers beyond a size, clients that keep the server waiting, and all of a client that is one too many.
 
-    Limits are class attributes, because uvicorn makes the instances.
+    Attributes:
+        too_many: the limit on connections, where this one exceeds it; else 0.
+        lost: told when the connection has ended.
     """
 
-    max_connections: ClassVar[int] = 1024
     client_timeout_s: ClassVar[float] = 20
     draining: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.too_many = 0
+        self.lost: Callable[[Connection], None] = lambda _: None
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many."""
+        """Expect a request, unless there are too many connections."""
         super().connection_made(Lingering(transport, self.loop))  # type: ignore[arg-type]
-        if len(self.connections) > self.max_connections:
-            self._refuse(503, f"{self.max_connections} connections are open already (MAX_CONNECTIONS); try again")
+        if self.too_many:
+            self._refuse(503, f"{self.too_many} connections are open already (MAX_CONNECTIONS); try again")
         else:
             self._expect_more()
 
@@ -84,6 +88,7 @@ class Connection(HttpToolsProtocol):
         """Forget the connection."""
         self._expect_nothing()
         super().connection_lost(exc)
+        self.lost(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and see what is missing."""

@@ -6,6 +6,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.pytorch.acceptor import Acceptor
 from server.pytorch.connection import Connection, stopping
 
 NOTICE_S = 0.5
@@ -21,17 +22,28 @@ port and all of them at once, also one that was taken a moment before and whose 
 class DrainingServer(uvicorn.Server):
     """uvicorn, but before it closes anything it answers new requests 503 until those in flight are done."""
 
+    def __init__(self, config: uvicorn.Config, acceptor: Acceptor) -> None:
+        super().__init__(config)
+        self._acceptor = acceptor
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then take connections; uvicorn listens to nothing itself."""
+        await super().startup(sockets=[])
+        self._acceptor.start(
+            lambda: Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        )
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then close as uvicorn does."""
         Connection.draining = True
+        self._acceptor.keep_to_itself()
         in_flight = set(self.server_state.tasks)
         notice = asyncio.ensure_future(asyncio.sleep(NOTICE_S))
         _, late = await asyncio.wait({notice, *in_flight}, timeout=self.config.timeout_graceful_shutdown)
         for task in late:
             task.cancel()
-        for server in self.servers:
-            server.close()
-        if self.server_state.connections:
+        self._acceptor.close()
+        if self._acceptor.serving:
             await asyncio.sleep(LAST_S)
         await super().shutdown(sockets)
 

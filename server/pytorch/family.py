@@ -15,6 +15,7 @@ from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.heartbeat import SILENT_AFTER_S, Watch
 from server.pytorch.ipc import inherited, messages
 from server.pytorch.ipc.arena import Arena
+from server.pytorch.ipc.connections import ConnectionTable
 from server.pytorch.ipc.counters import Counters
 from server.pytorch.metrics import FOLDER_VARIABLE
 from server.settings import Settings
@@ -88,6 +89,8 @@ class Family:
         largest = self._settings.max_batch_size
         size = max(ARENA_BYTES, ARENA_BATCHES * largest * IMAGE_BYTES)
         arenas = [Arena.create(size) for _ in range(workers)]
+        connections = ConnectionTable.create(workers)
+        inboxes = [socket.socketpair(type=socket.SOCK_SEQPACKET) for _ in range(workers)]
         counters = Counters.create(workers + len(gpus), (PIXEL_MODEL, ENCODED_MODEL), largest)
         ends = {(worker, engine): messages.pair() for worker in range(workers) for engine in range(len(gpus))}
         environment = {**os.environ, **_metrics(self._settings.home.state / "metrics", workers + len(gpus))}
@@ -99,6 +102,9 @@ class Family:
                 row=worker,
                 lifeline=lifeline,
                 listener=self._listener.fileno(),
+                connections=connections.fileno(),
+                inbox=inboxes[worker][0].fileno(),
+                outboxes=[out.fileno() for _, out in inboxes],
             )
             await self._spawn(f"HTTP worker {worker}", "server.pytorch.worker", arguments, environment)
         for engine, gpu in enumerate(gpus):
@@ -112,7 +118,7 @@ class Family:
             )
             await self._spawn(f"engine {engine}", "server.pytorch.engine", arguments, {**CUDA_QUEUES, **environment})
         self._listener.close()
-        for pair in ends.values():
+        for pair in (*ends.values(), *inboxes):
             for end in pair:  # a channel must end with the processes that use it
                 end.close()
         return counters

@@ -35,12 +35,12 @@ class Heartbeat:
         """Beat for as long as the running event loop runs."""
         self._task = asyncio.create_task(self._beat())
 
-    def silent(self) -> list[int]:
-        """Return the workers that have not been heard for `SILENT_AFTER_S`, but had been before.
+    def silent(self, after_s: float = SILENT_AFTER_S) -> list[int]:
+        """Return the workers that have not been heard for so long, but had been before.
 
         Engines are left out: a large batch takes a slow machine longer.
         """
-        latest = time.monotonic_ns() - int(SILENT_AFTER_S * 1e9)
+        latest = time.monotonic_ns() - int(after_s * 1e9)
         return [worker for worker in self._workers if 0 < self._counters.last_beat(worker) < latest]
 
     async def _beat(self) -> None:

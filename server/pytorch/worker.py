@@ -9,13 +9,15 @@ from server import logs
 from server.hardware import CPU_BATCH, resolve
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.pytorch.acceptor import Acceptor
 from server.pytorch.app import create_app
 from server.pytorch.connection import Connection
 from server.pytorch.draining import Drainable, DrainingServer
 from server.pytorch.engines import Engines
-from server.pytorch.heartbeat import Heartbeat
+from server.pytorch.heartbeat import BEAT_EVERY_S, Heartbeat
 from server.pytorch.ipc import inherited, lifeline
 from server.pytorch.ipc.arena import Arena
+from server.pytorch.ipc.connections import ConnectionTable
 from server.pytorch.ipc.counters import Counters
 from server.settings import SettingsError, load_settings
 
@@ -46,7 +48,17 @@ def main() -> None:
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))
     assert own.listener is not None
-    Connection.max_connections = max(1, settings.max_connections // hardware.http_workers)
+    assert own.connections is not None
+    assert own.inbox is not None
+    acceptor = Acceptor(
+        socket.socket(fileno=own.listener),
+        ConnectionTable(own.connections),
+        own.row,
+        most=settings.max_connections,
+        inbox=socket.socket(fileno=own.inbox),
+        outboxes=[socket.socket(fileno=out) for out in own.outboxes],
+        silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),
+    )
     Connection.client_timeout_s = settings.client_timeout_s
     server = DrainingServer(
         uvicorn.Config(
@@ -58,9 +70,10 @@ def main() -> None:
             log_config=None,
             timeout_graceful_shutdown=max(1, int(settings.stop_timeout * DRAIN_SHARE)),
             timeout_keep_alive=75,
-        )
+        ),
+        acceptor,
     )
-    server.run(sockets=[socket.socket(fileno=own.listener)])
+    server.run()
     if not server.started:
         sys.exit(1)
 

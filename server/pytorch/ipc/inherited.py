@@ -14,7 +14,10 @@ class Inherited:
         arenas: of each worker, in their order; a worker has only its own.
         counters: the table, of which this process writes `row`.
         lifeline: a pipe that ends with the parent.
-        listener: the socket that is listened on; of workers only.
+        listener: the socket that is listened on; of workers only, as are the next three.
+        connections: the table of the workers' connections.
+        inbox: where connections from other workers come in.
+        outboxes: the other ends of all workers' inboxes, in their order.
         gpu: the CUDA device; of engines on a GPU only.
     """
 
@@ -24,6 +27,9 @@ class Inherited:
     row: int
     lifeline: int
     listener: int | None
+    connections: int | None
+    inbox: int | None
+    outboxes: list[int]
     gpu: int | None
 
 
@@ -35,6 +41,9 @@ def arguments(
     row: int,
     lifeline: int,
     listener: int | None = None,
+    connections: int | None = None,
+    inbox: int | None = None,
+    outboxes: list[int] | None = None,
     gpu: int | None = None,
 ) -> list[str]:
     """Return the command line arguments from which `parse` gets the same."""
@@ -45,6 +54,9 @@ def arguments(
         "row": row,
         "lifeline": lifeline,
         "listener": listener,
+        "connections": connections,
+        "inbox": inbox,
+        "outboxes": ",".join(map(str, outboxes)) if outboxes else None,
         "gpu": gpu,
     }
     return [f"--{name}={value}" for name, value in values.items() if value is not None]
@@ -59,10 +71,13 @@ def parse(arguments: list[str]) -> Inherited:
     parser.add_argument("--row", type=int, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
     parser.add_argument("--listener", type=int)
+    parser.add_argument("--connections", type=int)
+    parser.add_argument("--inbox", type=int)
+    parser.add_argument("--outboxes", type=_numbers, default=[])
     parser.add_argument("--gpu", type=int)
     found = parser.parse_args(arguments)
     channels = [socket.socket(fileno=descriptor) for descriptor in found.channels]
-    return Inherited(channels, found.arenas, found.counters, found.row, found.lifeline, found.listener, found.gpu)
+    return Inherited(**{**vars(found), "channels": channels})
 
 
 def _numbers(text: str) -> list[int]:

@@ -10,8 +10,10 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from server.pytorch.acceptor import Acceptor
 from server.pytorch.connection import MAX_HEADER_BYTES, Connection
 from server.pytorch.draining import NOTICE_S, Drainable, DrainingServer
+from server.pytorch.ipc.connections import ConnectionTable
 
 SLOW_S = 0.4
 
@@ -51,23 +53,31 @@ class Running:
 
 
 @pytest.fixture
-async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    monkeypatch.setattr(Connection, "max_connections", 10)
+def most() -> int:
+    """Return how many connections may be open."""
+    return 10
+
+
+@pytest.fixture
+async def running(monkeypatch: pytest.MonkeyPatch, most: int) -> AsyncIterator[Running]:
     monkeypatch.setattr(Connection, "client_timeout_s", 0.5)
     monkeypatch.setattr(Connection, "draining", False)
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.setblocking(False)
+    port = listener.getsockname()[1]
+    inbox, outbox = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    acceptor = Acceptor(listener, ConnectionTable.create(1), 0, most=most, inbox=inbox, outboxes=[outbox], silent=list)
     config = uvicorn.Config(
         Drainable(app), http=Connection, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1
     )
-    server = DrainingServer(config)
+    server = DrainingServer(config, acceptor)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    task = asyncio.ensure_future(server.serve(sockets=[listener]))
+    task = asyncio.ensure_future(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    one = Running(server, listener.getsockname()[1], task)
+    one = Running(server, port, task)
     yield one
     await one.stop()
+    outbox.close()
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
@@ -195,11 +205,9 @@ async def test_stopping_answers_what_was_accepted_and_refuses_the_rest_in_words(
         writer.close()
 
 
-async def test_whoever_connects_while_the_port_is_closed_is_answered_or_refused(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("most", [100])
+async def test_whoever_connects_while_the_port_is_closed_is_answered_or_refused(running: Running) -> None:
     """Each client connects, and sends its request a moment later; none may find its connection closed without an answer."""
-    monkeypatch.setattr(Connection, "max_connections", 100)
     statuses: list[int] = []
 
     async def visit(after_s: float) -> None:

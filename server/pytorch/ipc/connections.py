@@ -1,0 +1,62 @@
+"""How many connections each HTTP worker holds, seen by all of them: one row per worker, and each worker writes its own."""
+
+import mmap
+import os
+from typing import Self
+
+import numpy as np
+
+HELD = 0
+"""Cell of a row: connections that the worker has taken from the listener and kept, less all that it has closed."""
+
+TAKES = 1
+"""Cell of a row: 1 while the worker takes connections from the others."""
+
+GIVEN = 2
+"""First cell of a row: how many connections the worker has given to each of them, in their order."""
+
+
+class ConnectionTable:
+    """The table, mapped in this process. A connection that is on its way from one worker to another counts for the other."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        cells = np.frombuffer(memory, np.int64)
+        workers = int(np.sqrt(len(cells) + 1)) - 1  # their square and two each
+        self._table = cells.reshape(workers, GIVEN + workers)
+
+    @classmethod
+    def create(cls, workers: int) -> Self:
+        """Make a table of zeros."""
+        descriptor = os.memfd_create("bakeoff-connections")
+        os.ftruncate(descriptor, workers * (GIVEN + workers) * 8)
+        return cls(descriptor)
+
+    def fileno(self) -> int:
+        """Return the descriptor, to be handed to another process."""
+        return self._descriptor
+
+    def keep(self, row: int) -> None:
+        """Count one that the worker `row` has taken and keeps."""
+        self._table[row, HELD] += 1
+
+    def give(self, row: int, other: int) -> None:
+        """Count one that the worker `row` has given to `other`."""
+        self._table[row, GIVEN + other] += 1
+
+    def close(self, row: int) -> None:
+        """Count one less for the worker `row`, wherever it came from."""
+        self._table[row, HELD] -= 1
+
+    def take(self, row: int, takes: bool) -> None:
+        """Say whether the worker `row` takes connections from the others."""
+        self._table[row, TAKES] = takes
+
+    def takers(self) -> list[int]:
+        """Return the workers that do."""
+        return [row for row, takes in enumerate(self._table[:, TAKES].tolist()) if takes]
+
+    def open(self) -> list[int]:
+        """Return how many connections each worker has."""
+        return [int(count) for count in self._table[:, HELD] + self._table[:, GIVEN:].sum(axis=0)]
