@@ -137,7 +137,8 @@ class Settings(BaseSettings):
         4096,
         ge=8,
         le=60_000,
-        description="open connections on 8002, of all its HTTP processes together, before new ones are answered 503",
+        description="open connections on 8002, of all its HTTP processes together, before new ones are answered 503; fewer "
+        "where the limit on open files does not hold them",
     )
     client_timeout_s: float = Field(
         20,

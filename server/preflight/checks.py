@@ -1,4 +1,4 @@
-"""The checks: packages, driver and GPU, its libraries, memory, shared memory, ports, disk, tritonserver, model."""
+"""The checks: packages, driver and GPU, its libraries, memory, shared memory, disk, ports, open files, tritonserver, model."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import Literal
 
 import psutil
 
-from server import cuda_compat, shared_memory
+from server import cuda_compat, descriptors, shared_memory
 from server.hardware import MOST_DECODERS, available_cores, resolve
 from server.model import artifacts
 from server.model.ensure import exported
@@ -57,6 +57,7 @@ def run_checks(settings: Settings) -> list[Finding]:
         _disk(settings),
         _temporary(),
         _ports(settings),
+        _descriptors(settings),
         _access(settings),
         _triton(settings),
         _model(settings),
@@ -209,6 +210,18 @@ def _ports(settings: Settings) -> Finding:
             "stop what listens there (`bakeoff down` for a stack of ours), or set another port",
         )
     return Finding("ports", "ok", f"{', '.join(str(port) for port in used.values())} free on {settings.host}")
+
+
+def _descriptors(settings: Settings) -> Finding:
+    wanted, limit = settings.max_connections, descriptors.limit()
+    most = descriptors.most_connections(wanted)
+    remedy = "raise the hard limit (`ulimit -Hn`, or `docker run --ulimit nofile=65536`)"
+    if limit < descriptors.LEAST:
+        return Finding("open files", "fail", f"{limit} a process, of at least {descriptors.LEAST}", remedy)
+    if most < wanted:
+        found = f"{limit} a process, so that 8002 takes {most} connections instead of {wanted} (MAX_CONNECTIONS)"
+        return Finding("open files", "warn", found, remedy)
+    return Finding("open files", "ok", f"{limit} a process")
 
 
 def _access(settings: Settings) -> Finding:

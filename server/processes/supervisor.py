@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from supervisor import supervisord
 
+from server import descriptors
 from server.home import ROOT
 from server.keys import ADMIN_VARIABLE
 from server.settings import Settings, SettingsError, load_settings
@@ -87,6 +88,7 @@ def main() -> None:
     os.environ.update(environment(settings))
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
+    descriptors.raise_limit()
     supervisord.main(["--configuration", str(CONFIGURATION), *as_root])
     if fatal_file(settings).exists():
         sys.exit(1)

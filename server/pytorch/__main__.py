@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from server import logs
+from server import descriptors, logs
 from server.hardware import resolve
 from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
@@ -16,6 +16,7 @@ def main() -> None:
     """Run until SIGTERM; the exit status is 1 when a process ended that should not have."""
     try:
         settings = load_settings()
+        descriptors.raise_limit()
         logs.configure(settings.log_level, settings.log_format)
         back_off(settings, "pytorch")
         hardware = resolve(settings)

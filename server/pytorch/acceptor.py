@@ -1,4 +1,4 @@
-"""Taking connections: evenly by all workers, with one limit for all of them.
+"""Taking connections: evenly by all workers, with one limit for all of them, and never more than there are descriptors for.
 
 The workers share one listening socket. Whoever wakes first takes a connection, and hands it over to the worker that has the fewest.
 A listener for each (SO_REUSEPORT) would be filled by a hash: of 16 connections 8 workers were measured to get 0 to 7. It would also
@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Callable, Collection, Sequence
 
+from server.descriptors import REFUSED
 from server.pytorch.connection import Connection
 from server.pytorch.ipc.connections import ConnectionTable
 
@@ -91,6 +92,9 @@ class Acceptor:
 
     def _accept(self, count: int | None = None) -> None:
         while count is None or count > 0:
+            if len(self._refused) >= REFUSED:
+                self._pause()
+                return
             try:
                 client, _ = self._listener.accept()
             except BlockingIOError:

@@ -5,7 +5,7 @@ import sys
 
 import uvicorn
 
-from server import logs
+from server import descriptors, logs
 from server.hardware import CPU_BATCH, resolve
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
@@ -54,7 +54,7 @@ def main() -> None:
         socket.socket(fileno=own.listener),
         ConnectionTable(own.connections),
         own.row,
-        most=settings.max_connections,
+        most=descriptors.most_connections(settings.max_connections),
         inbox=socket.socket(fileno=own.inbox),
         outboxes=[socket.socket(fileno=out) for out in own.outboxes],
         silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),

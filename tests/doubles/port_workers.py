@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from server import logs
+from server import descriptors, logs
 from server.pytorch.acceptor import Acceptor
 from server.pytorch.connection import Connection
 from server.pytorch.draining import Drainable, DrainingServer
@@ -40,7 +40,7 @@ def serve(
     """Be one worker until SIGTERM."""
     heartbeat = Heartbeat(counters, row, len(inboxes))
     acceptor = Acceptor(
-        listener, table, row, most=most, inbox=inboxes[row][0],
+        listener, table, row, most=descriptors.most_connections(most), inbox=inboxes[row][0],
         outboxes=[out for _, out in inboxes], silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),
     )  # fmt: skip
     config = uvicorn.Config(
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=4096)
     words = parser.parse_args()
     logs.configure("info")
+    descriptors.raise_limit()
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     table = ConnectionTable.create(words.workers)
     counters = Counters.create(words.workers, ("model",), 1)

@@ -1,5 +1,6 @@
 """Preflight says what it found and what to do, and stops only on what cannot work."""
 
+import resource
 import shutil
 import socket
 from collections import namedtuple
@@ -48,6 +49,22 @@ def test_only_the_enabled_backends_ports_matter(tmp_path: Path) -> None:
     port = free_port()
     found = finding("ports", Settings(bakeoff_home=tmp_path, backends=("pytorch",), pytorch_http_port=port))
     assert (found.level, found.found) == ("ok", f"{port} free on 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("hard", "level", "words"),
+    [
+        (1023, "fail", "1023 a process, of at least 1024"),
+        (1024, "warn", "8002 takes 832 connections instead of 4096 (MAX_CONNECTIONS)"),
+        (524288, "ok", "524288 a process"),
+        (resource.RLIM_INFINITY, "ok", "1048576 a process"),
+    ],
+)
+def test_few_open_files_make_few_connections(monkeypatch, hard: int, level: str, words: str) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, hard))
+    found = finding("open files", Settings())
+    assert found.level == level
+    assert words in found.found
 
 
 def test_a_full_disk_stops_the_start_only_while_the_model_is_not_there(tmp_path: Path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Connections to workers in processes of their own: evenly spread, limited together."""
+"""Connections to workers in processes of their own: evenly spread, limited together, and never one too many for their descriptors."""
 
 import asyncio
 import contextlib
@@ -114,6 +114,27 @@ def test_a_worker_that_hangs_or_has_died_gets_none(start: Start, number: signal.
     os.kill(port.pids[0], number)
     time.sleep(1.5)
     assert Counter(ask(client) for client in port.connect(20)) == {(200, str(port.pids[1])): 20}
+
+
+def test_a_login_with_few_descriptors_serves_as_many_as_the_hard_limit_lets(start: Start) -> None:
+    port = start(("prlimit", "--nofile=100:4096"))
+    idle = port.connect(1100)
+    assert ask(port.connect(1)[0])[0] == 200
+    assert ask(idle[0])[0] == ask(idle[-1])[0] == 200
+    assert port.log.read_text() == ""
+
+
+def test_without_descriptors_the_rest_is_refused_in_words_and_what_is_served_stays_served(start: Start) -> None:
+    port = start(("prlimit", "--nofile=292:292"))
+    clients = port.connect(600)
+    assert [ask(client)[0] for client in clients[:100]] == [200] * 100
+    for client in clients[100:]:
+        status, body = ask(client)
+        assert status == 503
+        assert "100 connections are open already" in body
+        client.close()
+    assert [ask(client)[0] for client in clients[:100]] == [200] * 100
+    assert port.log.read_text() == ""
 
 
 def test_a_worker_that_gets_no_descriptor_says_so_once_and_goes_on(start: Start) -> None:
