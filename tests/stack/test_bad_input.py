@@ -32,6 +32,7 @@ BAD_FILES = {
     "gif": encoded_file(Image.new("RGB", (30, 30)), "GIF"),
     "truncated": encoded_file(Image.effect_noise((400, 300), 50).convert("RGB"), "JPEG")[:3000],
     "bomb": encoded_file(Image.new("1", (20_000, 20_000)), "PNG"),
+    "endless line": encoded_file(Image.new("1", (99_999_999, 1)), "PNG"),
 }
 
 UNUSUAL_FILES = {
@@ -39,6 +40,7 @@ UNUSUAL_FILES = {
     "grey": encoded_file(Image.new("L", (300, 260), 90), "JPEG"),
     "palette": encoded_file(Image.new("P", (300, 260)), "PNG"),
     "sixteen-bit": encoded_file(Image.fromarray(np.full((260, 300), 30_000, np.uint16)), "PNG"),
+    "thin": encoded_file(Image.new("RGB", (60_000, 1), "red"), "PNG"),
     "webp": encoded_file(Image.new("RGB", (300, 260), "red"), "WEBP"),
 }
 

@@ -14,35 +14,37 @@ import torch
 from torch import Tensor
 
 from server.images.prepare import SIDE, resized
-
-CUBIC_A = -0.5
-CUBIC_SUPPORT = 2.0
+from server.images.resample import CUBIC_A, CUBIC_SUPPORT
 
 KEPT_SIZES = 32
-"""Image sizes whose weights are kept; at most 4 MB each for 12 megapixels."""
+"""Image sizes whose weights are kept; at most 5 MB each for 24 megapixels, however long and thin."""
 
 
 def resize_and_crop(images: Tensor) -> Tensor:
     """Return UINT8 `[N, 3, 224, 224]` of images of one size, UINT8 `[N, 3, H, W]`, on the same device."""
     height, width = images.shape[-2:]
-    columns, rows = _weights(width, height, images.device)
-    narrowed = (images.to(columns.dtype) @ columns).round_().clamp_(0, 255)
+    columns, left, rows, top = _weights(width, height, images.device)
+    used = images[..., top : top + rows.shape[1], left : left + columns.shape[0]]
+    narrowed = (used.to(columns.dtype) @ columns).round_().clamp_(0, 255)
     return torch.matmul(rows, narrowed).round_().clamp_(0, 255).to(torch.uint8)
 
 
 @lru_cache(KEPT_SIZES)
-def _weights(width: int, height: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return FP16 `[W, 224]` to multiply from the right and `[224, H]` from the left; FP32 on a CPU, which lacks FP16."""
+def _weights(width: int, height: int, device: torch.device) -> tuple[Tensor, int, Tensor, int]:
+    """Return what to multiply the used part of an image with, and where that begins.
+
+    That is `[w, 224]` from the right for the `w` columns from `left`, and `[224, h]` from the left for the `h` rows from `top`, in
+    FP16; FP32 on a CPU, which lacks FP16.
+    """
     new_width, new_height = resized(width, height)
     dtype = torch.float16 if device.type == "cuda" else torch.float32
-    return (
-        _axis(width, new_width, device).to(dtype).T.contiguous(),
-        _axis(height, new_height, device).to(dtype),
-    )
+    columns, left = _axis(width, new_width, device)
+    rows, top = _axis(height, new_height, device)
+    return columns.to(dtype).T.contiguous(), left, rows.to(dtype), top
 
 
-def _axis(size: int, new_size: int, device: torch.device) -> Tensor:
-    """Return FP64 `[224, size]`: the weights of the input pixels for each output pixel that the crop keeps."""
+def _axis(size: int, new_size: int, device: torch.device) -> tuple[Tensor, int]:
+    """Return FP64 `[224, used]`, the weights of the input pixels for each output pixel that the crop keeps, and the first used."""
     scale = size / new_size
     stretch = max(scale, 1.0)
     first = round((new_size - SIDE) / 2.0)
@@ -50,10 +52,11 @@ def _axis(size: int, new_size: int, device: torch.device) -> Tensor:
     support = CUBIC_SUPPORT * stretch
     low = (centres - support + 0.5).floor().clamp(min=0)[:, None]
     high = (centres + support + 0.5).floor().clamp(max=size)[:, None]
-    pixels = torch.arange(size, dtype=torch.float64, device=device)
+    begin, end = int(low[0]), int(high[-1])
+    pixels = torch.arange(begin, end, dtype=torch.float64, device=device)
     distance = ((pixels - centres[:, None] + 0.5) / stretch).abs()
     near = ((CUBIC_A + 2) * distance - (CUBIC_A + 3)) * distance**2 + 1
     far = CUBIC_A * (((distance - 5) * distance + 8) * distance - 4)
     cubic = torch.where(distance < 1, near, torch.where(distance < CUBIC_SUPPORT, far, 0.0))
     cubic = torch.where((pixels >= low) & (pixels < high), cubic, 0.0)
-    return cubic / cubic.sum(dim=1, keepdim=True)
+    return cubic / cubic.sum(dim=1, keepdim=True), begin

@@ -7,10 +7,12 @@ from PIL import Image, ImageOps
 
 from server.images.bundled import bundled_photos
 from server.images.prepare import prepare
-from server.pytorch.engine.resize import resize_and_crop
+from server.pytorch.engine.resize import _weights, resize_and_crop
 
 
-@pytest.mark.parametrize("size", [(224, 224), (640, 480), (481, 641), (1000, 230), (224, 900), (1920, 1080)])
+@pytest.mark.parametrize(
+    "size", [(224, 224), (640, 480), (481, 641), (1000, 230), (224, 900), (1920, 1080), (6000, 240)]
+)
 def test_as_pillow(size: tuple[int, int], tmp_path) -> None:
     with Image.open(bundled_photos()[0]) as photo:
         image = photo.convert("RGB").resize(size)
@@ -25,3 +27,9 @@ def test_as_pillow(size: tuple[int, int], tmp_path) -> None:
         difference = np.abs(row.astype(int) - expected.astype(int))
         assert difference.max() <= 2
         assert difference.mean() < 0.02
+
+
+@pytest.mark.parametrize("size", [(65_535, 366), (366, 65_535)])
+def test_weights_are_kept_for_the_used_part_alone(size: tuple[int, int]) -> None:
+    columns, _, rows, _ = _weights(*size, torch.device("cpu"))
+    assert columns.numel() + rows.numel() < 224 * 2 * 400
