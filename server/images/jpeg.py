@@ -1,6 +1,8 @@
-"""Which JPEG files a GPU's decoder may be given; whatever else there is, Pillow decodes and judges."""
+"""What a JPEG file's segments say, before anything is decoded: what it is, who may decode it, and what of it is not used."""
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 SHORTEST_SIDE = 224
 """Smaller images gain nothing on the GPU, lose most by its plain chroma upsampling, and tiny ones come out wrong."""
@@ -8,11 +10,103 @@ SHORTEST_SIDE = 224
 MOST_PIXELS = 24_000_000
 """Larger ones would take more GPU memory for a moment than everything else together."""
 
+START = b"\xff\xd8"
+END = b"\xff\xd9"
+
 _BASELINE = 0xC0
-_OTHER_FRAMES = {*range(0xC1, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_LOSSLESS = 0xC3
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_LS_FRAME = 0xF7
+_NOT_DECODED = {
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG"),
+    0xCB: "lossless JPEG with arithmetic coding",
+    _LS_FRAME: "JPEG-LS",
+}
+_SCAN = 0xDA
 _STAND_ALONE = {0x01, *range(0xD0, 0xD8)}
 _ADOBE = 0xEE
-_END = b"\xff\xd9"
+_UNUSED = {*range(0xE1, 0xF0), 0xFE} - {_ADOBE}
+"""Application segments and comments. JFIF's and Adobe's tell the colours."""
+
+LOOKAHEAD = (bytes(8), b"\x55" * 8)
+"""Bytes that libjpeg wants to see behind the last pixel. What is complete decodes to the same with either."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The header of an image: its `marker`, bits a sample, size and number of components."""
+
+    marker: int
+    bits: int
+    width: int
+    height: int
+    components: int
+
+    @property
+    def unsupported(self) -> str | None:
+        """What it is that cannot be decoded, or None."""
+        if kind := _NOT_DECODED.get(self.marker):
+            return kind
+        if self.bits != 8:
+            return f"{self.bits}-bit{' lossless' if self.marker == _LOSSLESS else ''} JPEG"
+        return None if self.components in (1, 3, 4) else f"JPEG of {self.components} components"
+
+    @property
+    def reducible(self) -> bool:
+        """Whether libjpeg decodes it at a reduced size."""
+        return self.marker != _LOSSLESS
+
+
+def segments(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, begin and end of each segment, up to the first scan or to what is none."""
+    position = len(START)
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker in _STAND_ALONE:
+            position += 2
+            continue
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if not position + 4 <= end <= len(data):
+            return
+        yield marker, position, end
+        if marker == _SCAN:
+            return
+        position = end
+
+
+def frame(data: bytes | memoryview) -> Frame | None:
+    """Return the frame header of a JPEG file, or None where it is damaged."""
+    for marker, begin, end in segments(data):
+        if (marker in _FRAMES or marker == _LS_FRAME) and end - begin >= 10:
+            bits, height, width, components = struct.unpack(">BHHB", data[begin + 4 : begin + 10])
+            return Frame(marker, bits, width, height, components)
+    return None
+
+
+def without_metadata(data: bytes | memoryview) -> bytes:
+    """Return the file without what changes no pixel, so that its faults and its size change nothing either."""
+    kept, position = [], 0
+    for marker, begin, end in segments(data):
+        if marker in _UNUSED:
+            kept.append(data[position:begin])
+            position = end
+    return b"".join([*kept, data[position:]])
+
+
+def completions(data: bytes) -> list[bytes]:
+    """Return the file, or when it has no end marker the files that must decode alike for it to lack nothing else.
+
+    Zeros at its end are what a broken copy was filled up with.
+    """
+    if data.rfind(END) >= 0:
+        return [data]
+    scanned = data.rstrip(b"\0")
+    if scanned.endswith(b"\xff"):  # FF 00 is a coded FF
+        scanned += b"\0"
+    return [scanned + filler for filler in LOOKAHEAD]
 
 
 def gpu_decodable(data: bytes | memoryview) -> tuple[int, int] | None:
@@ -21,26 +115,14 @@ def gpu_decodable(data: bytes | memoryview) -> tuple[int, int] | None:
     That is: baseline (progressive ones are faster on the CPU's cores), 8 bits, grey or YCbCr, complete to its end marker,
     of moderate size.
     """
-    if bytes(data[:2]) != b"\xff\xd8" or bytes(data[-2:]) != _END:
+    if bytes(data[:2]) != START or bytes(data[-2:]) != END:
         return None
-    position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            return None
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        if marker in _STAND_ALONE:
-            position += 2
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        segment = data[position + 4 : position + 2 + length]
+    for marker, begin, end in segments(data):
+        segment = data[begin + 4 : end]
         if marker == _BASELINE:
-            return _frame(segment)
-        if marker in _OTHER_FRAMES or length < 2 or _is_rgb(marker, segment):
+            return _size_for_gpu(segment)
+        if marker in _FRAMES or _is_rgb(marker, segment):
             return None
-        position += 2 + length
     return None
 
 
@@ -49,7 +131,7 @@ def _is_rgb(marker: int, segment: bytes | memoryview) -> bool:
     return marker == _ADOBE and bytes(segment[:5]) == b"Adobe" and (len(segment) < 12 or segment[11] != 1)
 
 
-def _frame(segment: bytes | memoryview) -> tuple[int, int] | None:
+def _size_for_gpu(segment: bytes | memoryview) -> tuple[int, int] | None:
     if len(segment) < 6:
         return None
     bits, height, width, components = struct.unpack(">BHHB", segment[:6])

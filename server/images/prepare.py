@@ -5,15 +5,14 @@ Pillow image, `CenterCrop(224)`, then the conversion to RGB, in this order. The 
 Pillow images, so the result is equal to the reference bit for bit, except for very large JPEGs; the tests hold it there.
 """
 
-import io
-import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from server.images.errors import ImageError
+from server.images.opening import UsedFile, files_to_decode
 from server.images.resample import resize_and_crop
 
 SIDE = 224
@@ -29,8 +28,6 @@ reach 0.056 (docs/performance.md). Smaller images stay equal to the reference bi
 
 MOST_ELONGATED = 65_535
 """Times that the longer side may be as long as the shorter: what the thinnest JPEG has. Pillow's own resize ends at 239,674."""
-
-FORMATS = ("JPEG", "PNG", "WEBP")
 
 # Our own limit is checked before a pixel is decoded; Pillow's would warn first and raise at twice its value.
 Image.MAX_IMAGE_PIXELS = None
@@ -58,32 +55,27 @@ def prepare_exactly(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray
 
 
 def _prepare(data: bytes | memoryview, max_pixels: int, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
-    image = _open(data)
-    width, height = image.size
-    _check_size(width, height, max_pixels)
+    found = [_pixels(file, max_pixels, may_reduce=may_reduce) for file in files_to_decode(data)]
+    if any(not np.array_equal(found[0], other) for other in found[1:]):
+        raise ImageError("damaged JPEG file: image file is truncated")
+    return found[0]
+
+
+def _pixels(file: UsedFile, max_pixels: int, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
+    _check_size(*file.size, max_pixels)
     try:
-        if may_reduce:
+        image: Image.Image = file.open()
+        width, height = image.size
+        _check_size(width, height, max_pixels)
+        if may_reduce and file.reducible:
             _decode_smaller(image)
         image = _eight_bits(image)
         cropped = resize_and_crop(image, resized(width, height), SIDE).convert("RGB")
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise ImageError(f"damaged {image.format or 'image'} file: {_sentence(error)}") from error
+        raise ImageError(f"damaged {file.kind} file: {_sentence(error)}") from error
     return np.ascontiguousarray(np.asarray(cropped).transpose(2, 0, 1))
-
-
-def _open(data: bytes | memoryview) -> Image.Image:
-    if len(data) == 0:
-        raise ImageError("empty; expected a JPEG, PNG or WebP file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata, which is not used
-            return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ImageError(f"not a JPEG, PNG or WebP image ({len(data)} bytes)") from None
-    except Exception as error:
-        raise ImageError(f"damaged image file: {_sentence(error)}") from error
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -97,7 +89,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 def _decode_smaller(image: Image.Image) -> None:
     """Let libjpeg decode a large JPEG at a half, a quarter or an eighth of its size, if that is still large enough."""
-    if image.format == "JPEG" and min(image.size) >= DRAFT_FROM:
+    if min(image.size) >= DRAFT_FROM:
         scale = DRAFT_TO / min(image.size)
         image.draft(None, (int(image.size[0] * scale), int(image.size[1] * scale)))
 

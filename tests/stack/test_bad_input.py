@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
@@ -20,22 +21,33 @@ ENCODED = "openclip_vit_b32_encoded"
 PIXELS = "openclip_vit_b32"
 
 
-def encoded_file(image: Image.Image, kind: str) -> bytes:
+def encoded_file(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
+
+TEXT = PngInfo()
+TEXT.add_text("workflow", "x" * 1_100_000, zip=True)
+
+
+NOISE = encoded_file(Image.effect_noise((400, 300), 50).convert("RGB"), "JPEG")
 
 BAD_FILES = {
     "empty": b"",
     "text": b"this is not an image",
     "gif": encoded_file(Image.new("RGB", (30, 30)), "GIF"),
-    "truncated": encoded_file(Image.effect_noise((400, 300), 50).convert("RGB"), "JPEG")[:3000],
+    "truncated": NOISE[:3000],
+    "last line cut": NOISE[:-100],
+    "filled with zeros": NOISE[:-3000] + bytes(100_000),
+    "twelve-bit": NOISE.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c"),
     "bomb": encoded_file(Image.new("1", (20_000, 20_000)), "PNG"),
     "endless line": encoded_file(Image.new("1", (99_999_999, 1)), "PNG"),
 }
 
 UNUSUAL_FILES = {
+    "no end marker": NOISE[:-2],
+    "text": encoded_file(Image.new("RGB", (300, 260)), "PNG", pnginfo=TEXT),
     "cmyk": encoded_file(Image.new("CMYK", (300, 260)), "JPEG"),
     "grey": encoded_file(Image.new("L", (300, 260), 90), "JPEG"),
     "palette": encoded_file(Image.new("P", (300, 260)), "PNG"),
