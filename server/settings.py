@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(
         100.0, gt=0, le=1000, description="largest image accepted, in million pixels, against decompression bombs"
     )
+    apply_exif_orientation: bool = Field(
+        False,
+        description="turn photos by their EXIF orientation, as people see them, before they are embedded; open_clip, the "
+        "reference, ignores it",
+    )
     http_workers: int = Field(
         0, ge=0, le=64, description="HTTP processes on 8002; 0 is 1 on a CPU and half the cores, at most 8, on a GPU"
     )

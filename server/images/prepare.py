@@ -13,6 +13,7 @@ from PIL import Image
 
 from server.images.errors import ImageError
 from server.images.opening import UsedFile, files_to_decode
+from server.images.orientation import SIDEWAYS, TURNS, orientation
 from server.images.resample import resize_and_crop
 
 SIDE = 224
@@ -33,12 +34,13 @@ MOST_ELONGATED = 65_535
 Image.MAX_IMAGE_PIXELS = None
 
 
-def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint8]:
+def prepare(data: bytes | memoryview, *, max_pixels: int, upright: bool = False) -> npt.NDArray[np.uint8]:
     """Return the pixels of one image file; very large JPEG files are decoded at a reduced size.
 
     Args:
         data: a JPEG, PNG or WebP file; of an animation the first frame is taken.
         max_pixels: the most pixels (width times height) that may be decoded.
+        upright: turn the image by its EXIF orientation, which open_clip ignores.
 
     Returns:
         UINT8 array of shape [3, 224, 224], RGB.
@@ -46,22 +48,25 @@ def prepare(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint
     Raises:
         ImageError: the file is empty, of another format, damaged or too large.
     """
-    return _prepare(data, max_pixels, may_reduce=True)
+    return _prepare(data, max_pixels, upright, may_reduce=True)
 
 
-def prepare_exactly(data: bytes | memoryview, *, max_pixels: int) -> npt.NDArray[np.uint8]:
+def prepare_exactly(data: bytes | memoryview, *, max_pixels: int, upright: bool = False) -> npt.NDArray[np.uint8]:
     """Return what `prepare` does, but equal to the reference bit for bit whatever the size."""
-    return _prepare(data, max_pixels, may_reduce=False)
+    return _prepare(data, max_pixels, upright, may_reduce=False)
 
 
-def _prepare(data: bytes | memoryview, max_pixels: int, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
-    found = [_pixels(file, max_pixels, may_reduce=may_reduce) for file in files_to_decode(data)]
+def _prepare(data: bytes | memoryview, max_pixels: int, upright: bool, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
+    turn = TURNS.get(orientation(data)) if upright else None
+    found = [_pixels(file, max_pixels, turn, may_reduce=may_reduce) for file in files_to_decode(data)]
     if any(not np.array_equal(found[0], other) for other in found[1:]):
         raise ImageError("damaged JPEG file: image file is truncated")
     return found[0]
 
 
-def _pixels(file: UsedFile, max_pixels: int, *, may_reduce: bool) -> npt.NDArray[np.uint8]:
+def _pixels(
+    file: UsedFile, max_pixels: int, turn: Image.Transpose | None, *, may_reduce: bool
+) -> npt.NDArray[np.uint8]:
     _check_size(*file.size, max_pixels)
     try:
         image: Image.Image = file.open()
@@ -70,6 +75,10 @@ def _pixels(file: UsedFile, max_pixels: int, *, may_reduce: bool) -> npt.NDArray
         if may_reduce and file.reducible:
             _decode_smaller(image)
         image = _eight_bits(image)
+        if turn is not None:
+            image = image.transpose(turn)
+            if turn in SIDEWAYS:
+                width, height = height, width
         cropped = resize_and_crop(image, resized(width, height), SIDE).convert("RGB")
     except (ImageError, MemoryError):
         raise

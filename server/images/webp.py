@@ -1,7 +1,20 @@
-"""The header of a WebP file."""
+"""The header and the chunks of a WebP file."""
+
+from collections.abc import Iterator
 
 START = b"RIFF"
 KIND = b"WEBP"
+
+
+def chunks(data: bytes | memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, begin and end of each whole chunk, without the byte that makes its length even."""
+    position = 12
+    while position + 8 <= len(data):
+        end = position + 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+        if end > len(data):
+            return
+        yield bytes(data[position : position + 4]), position, end
+        position = end + end % 2
 
 
 def canvas(data: bytes | memoryview) -> tuple[int, int]:

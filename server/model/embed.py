@@ -26,7 +26,8 @@ def main() -> None:
     model = artifacts.require(settings)
     module = load_module(settings.home.root / model.weights.path, quick_gelu=model.quick_gelu)
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    pixels = np.stack([prepare_exactly(file.read_bytes(), max_pixels=MAX_PIXELS) for file in files])
+    upright = settings.apply_exif_orientation
+    pixels = np.stack([prepare_exactly(file.read_bytes(), max_pixels=MAX_PIXELS, upright=upright) for file in files])
     with torch.inference_mode():
         parts = [
             module(torch.from_numpy(pixels[first : first + BATCH])).numpy() for first in range(0, len(pixels), BATCH)

@@ -26,5 +26,6 @@ def model_info(settings: Settings, hardware: Hardware) -> dict[str, Any]:
         "precision": hardware.precision,
         "device": hardware.device,
         "max_batch_size": settings.max_batch_size,
+        "apply_exif_orientation": settings.apply_exif_orientation,
         "weights_sha256": model.weights.sha256,
     }

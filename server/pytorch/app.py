@@ -52,6 +52,7 @@ def create_app(
     service = EmbeddingService(
         engines,
         max_pixels=int(settings.max_megapixels * 1e6),
+        upright=settings.apply_exif_orientation,
         decode_workers=-(-hardware.decode_workers // hardware.http_workers),
         statistics=statistics,
         metrics=metrics,

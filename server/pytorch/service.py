@@ -41,6 +41,7 @@ class EmbeddingService:
         engines: Engines,
         *,
         max_pixels: int,
+        upright: bool,
         decode_workers: int,
         statistics: dict[str, ModelStatistics],
         metrics: Metrics,
@@ -49,11 +50,13 @@ class EmbeddingService:
 
         Args:
             max_pixels: the most pixels that one image may have.
+            upright: turn images by their EXIF orientation, as the engines' decoder does.
             decode_workers: images that this process decodes at once.
             statistics: by model.
         """
         self._engines = engines
         self._max_pixels = max_pixels
+        self._upright = upright
         self._decoders = ThreadPoolExecutor(decode_workers, thread_name_prefix="decode")
         self._metrics = metrics
         self.statistics = statistics
@@ -175,7 +178,7 @@ class EmbeddingService:
     def _decode(self, file: bytes | memoryview) -> _Decoded:
         start_ns = time.monotonic_ns()
         try:
-            pixels, error = prepare(file, max_pixels=self._max_pixels), None
+            pixels, error = prepare(file, max_pixels=self._max_pixels, upright=self._upright), None
         except ImageError as problem:
             pixels, error = None, problem
         return _Decoded(pixels, error, start_ns, time.monotonic_ns())

@@ -33,6 +33,7 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "DECODE_WORKERS": str(hardware.decode_workers),
         "DECODE_THREADS": str(min(MOST_DECODE_THREADS, hardware.decode_workers)),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
+        "APPLY_EXIF_ORIENTATION": str(settings.apply_exif_orientation).lower(),
         "PRECISION": hardware.precision,
         "PREFERRED_BATCH": preferred_batch(settings.max_batch_size, hardware),
         "QUEUE_POLICY": queue_policy(settings),

@@ -68,7 +68,8 @@ def _gpu_decoder(settings: Settings) -> Decoder | None:
     from server.pytorch.engine.nvjpeg import GpuDecoder
 
     try:
-        return GpuDecoder(np.fromfile(bundled_photos()[0], np.uint8))
+        probe = np.fromfile(bundled_photos()[0], np.uint8)
+        return GpuDecoder(probe, apply_orientation=settings.apply_exif_orientation)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         if settings.decode == "gpu":

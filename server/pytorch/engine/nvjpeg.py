@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from server.images.orientation import UPRIGHT, orientation
 from server.pytorch.engine.resize import resize_and_crop
+from server.pytorch.engine.upright import upright
 from server.pytorch.ipc.arena import Bytes
 
 # The files are views of memory that this process only reads.
@@ -17,12 +19,16 @@ class GpuDecoder:
     """Decodes on the current GPU, in a stream of its own. One thread at a time."""
 
     @torch.inference_mode()
-    def __init__(self, probe: Bytes) -> None:
+    def __init__(self, probe: Bytes, *, apply_orientation: bool = False) -> None:
         """Try the decoder on one good file.
+
+        Args:
+            apply_orientation: turn each image by its EXIF orientation.
 
         Raises:
             RuntimeError: this torchvision or this GPU has no nvJPEG.
         """
+        self._apply_orientation = apply_orientation
         self._stream = torch.cuda.Stream(priority=-1)  # small work, and the encoder waits for it
         self._last: tuple[list[Tensor | None], torch.cuda.Event] | None = None
         with torch.cuda.stream(self._stream):
@@ -37,13 +43,15 @@ class GpuDecoder:
                 # torchvision decodes in a stream of its own, without waiting for ours: the images before were kept, so
                 # that this call could not write over them while they were still being resized.
                 self._last[1].synchronize()
-            by_size: dict[torch.Size, list[int]] = {}
+            alike: dict[tuple[torch.Size, int], list[int]] = {}
             for position, image in enumerate(images):
                 if image is not None:
-                    by_size.setdefault(image.shape, []).append(position)
+                    turned = orientation(files[position].data) if self._apply_orientation else UPRIGHT
+                    alike.setdefault((image.shape, turned), []).append(position)
             pixels = torch.empty((len(files), 3, 224, 224), dtype=torch.uint8, device="cuda")
-            for positions in by_size.values():
-                prepared = resize_and_crop(torch.stack([images[position] for position in positions]))  # type: ignore[misc]
+            for (_, turned), positions in alike.items():
+                stacked = torch.stack([images[position] for position in positions])  # type: ignore[misc]
+                prepared = resize_and_crop(upright(stacked, turned))
                 if len(positions) == len(files):
                     pixels = prepared
                 else:

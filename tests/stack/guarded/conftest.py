@@ -1,4 +1,5 @@
-"""One more stack for the tests in this folder: it asks for a key, has narrow limits and watches its backends closely."""
+"""One more stack for the tests in this folder: it asks for a key, has narrow limits, turns photos by
+their EXIF orientation and watches its backends closely."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def guarded(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         MAX_BATCH_SIZE="16",
         MAX_QUEUE_REQUESTS="4",
         MAX_QUEUE_IMAGES="48",
+        APPLY_EXIF_ORIENTATION="true",
     )
     running.headers = {"Authorization": f"Bearer {KEYS[0]}"}
     try:

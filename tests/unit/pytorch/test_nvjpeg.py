@@ -41,8 +41,8 @@ class EventDouble:
         self.waited.append(self)
 
 
-@pytest.fixture
-def decoder(monkeypatch: pytest.MonkeyPatch) -> nvjpeg.GpuDecoder:
+@pytest.fixture(autouse=True)
+def gpu_double(monkeypatch: pytest.MonkeyPatch) -> None:
     def on_cpu(make):
         return lambda *values, **options: make(*values, **{**options, "device": "cpu"})
 
@@ -53,11 +53,15 @@ def decoder(monkeypatch: pytest.MonkeyPatch) -> nvjpeg.GpuDecoder:
     monkeypatch.setattr(nvjpeg, "decode_jpeg", lambda data, mode, device: decode_jpeg(data, mode=mode))
     for name in ("empty", "tensor"):
         monkeypatch.setattr(torch, name, on_cpu(getattr(torch, name)))
+
+
+@pytest.fixture
+def decoder(gpu_double: None) -> nvjpeg.GpuDecoder:
     return nvjpeg.GpuDecoder(FILES[0])
 
 
-def near(pixels: torch.Tensor, file: np.ndarray) -> bool:
-    expected = prepare(file.tobytes(), max_pixels=10**8)
+def near(pixels: torch.Tensor, file: np.ndarray, *, upright: bool = False) -> bool:
+    expected = prepare(file.tobytes(), max_pixels=10**8, upright=upright)
     return bool(np.abs(pixels.numpy().astype(int) - expected.astype(int)).max() <= 2)
 
 
@@ -79,3 +83,21 @@ def test_images_are_kept_until_they_have_been_resized(decoder: nvjpeg.GpuDecoder
     assert EventDouble.waited == []
     decoder.prepare(FILES)
     assert EventDouble.waited == [first]
+
+
+def test_files_of_one_size_are_turned_by_their_orientation_when_asked_for() -> None:
+    with Image.open(FOLDER / "coffee.jpg") as photo:
+        lying = [turned(photo, number) for number in (6, 1, 2, 3, 4, 5, 6, 7, 8)]
+    pixels, refused, _ = nvjpeg.GpuDecoder(FILES[0], apply_orientation=True).prepare(lying)
+    assert refused == set()
+    assert all(near(one, file, upright=True) for one, file in zip(pixels, lying, strict=True))
+    ignored, _, _ = nvjpeg.GpuDecoder(FILES[0]).prepare(lying)
+    assert all(near(one, file) for one, file in zip(ignored, lying, strict=True))
+
+
+def turned(photo: Image.Image, orientation: int) -> np.ndarray:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", exif=exif)
+    return np.array(memoryview(buffer.getvalue()))

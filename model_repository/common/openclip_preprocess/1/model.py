@@ -17,9 +17,10 @@ class TritonPythonModel:
     """Input `encoded_image` BYTES [N, 1]; output `image` UINT8 [N, 3, 224, 224]."""
 
     def initialize(self, args):
-        """Read the limit on an image's size, and start the threads."""
+        """Read the limit on an image's size and whether to turn images, and start the threads."""
         parameters = json.loads(args["model_config"])["parameters"]
         self._max_pixels = int(parameters["max_pixels"]["string_value"])
+        self._upright = parameters["apply_exif_orientation"]["string_value"] == "true"
         self._threads = ThreadPoolExecutor(int(parameters["threads"]["string_value"]), "decode")
 
     def execute(self, requests):
@@ -40,7 +41,7 @@ class TritonPythonModel:
 
     def _prepare(self, files, pixels, index):
         try:
-            pixels[index] = prepare(files[index], max_pixels=self._max_pixels)
+            pixels[index] = prepare(files[index], max_pixels=self._max_pixels, upright=self._upright)
         except ImageError as error:
             raise error.in_item(f"encoded_image[{index}]") from error
 
