@@ -18,6 +18,7 @@ from server.pytorch.access import LIVENESS, Access
 from server.pytorch.body_limit import BodyLimit
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
+from server.pytorch.head import Head
 from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
@@ -95,6 +96,7 @@ def create_app(
         benchmark=benchmark,
     )
     errors.install(app)
+    app.add_middleware(Head)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
     if settings.keys:
         open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))

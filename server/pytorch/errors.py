@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
 
 from server.images import ImageError
 from server.oip.errors import InferenceError
@@ -73,7 +74,13 @@ def install(app: FastAPI) -> None:
             # Starlette's own redirect names the whole address, as this server sees it: behind a prefix that is another one.
             name = request.url.path.rstrip("/").rpartition("/")[2]
             return RedirectResponse(str(request.url.replace(scheme="", netloc="", path=f"../{name}")))
-        return answer(error.status_code, str(error.detail))
+        if error.status_code != HTTP_405_METHOD_NOT_ALLOWED:
+            return answer(error.status_code, str(error.detail))
+        methods = set((error.headers or {})["Allow"].split(", "))
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        refusal = answer(error.status_code, f"{request.url.path} does not take {request.method}; allowed: {allowed}")
+        refusal.headers["Allow"] = allowed
+        return refusal
 
     async def validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -78,6 +78,24 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(stack: RunningStack)
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/health", "/healthz", "/ready", "/v2/health/live", "/v2/health/ready", "/v2/models/openclip_vit_b32/ready"],
+)
+def test_head_is_get_without_the_body(rest: httpx.Client, path: str) -> None:
+    head, get = rest.head(path), rest.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Length"].isdigit()
+    assert rest.head(path).status_code == get.status_code  # on the same connection
+
+
+def test_a_method_that_is_not_taken_is_answered_with_those_that_are(rest: httpx.Client) -> None:
+    answer = rest.get("/embed")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+    assert answer.json()["error"] == "/embed does not take GET; allowed: POST"
+
+
 def test_operations(rest: httpx.Client) -> None:
     assert rest.get("/health").json() == {"status": "alive"}
     assert rest.get("/healthz").status_code == 200
