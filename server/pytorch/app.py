@@ -16,6 +16,7 @@ from server.oip.statistics import ModelStatistics
 from server.pytorch import errors
 from server.pytorch.access import LIVENESS, Access
 from server.pytorch.body_limit import BodyLimit
+from server.pytorch.compressed import Compressed
 from server.pytorch.context import Context
 from server.pytorch.engines import Engines
 from server.pytorch.head import Head
@@ -97,6 +98,7 @@ def create_app(
     )
     errors.install(app)
     app.add_middleware(Head)
+    app.add_middleware(Compressed, limit=settings.max_body_mb * MIB)
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
     if settings.keys:
         open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))

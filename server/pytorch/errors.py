@@ -33,6 +33,20 @@ class NotReady(RuntimeError):
 class BadRequest(ValueError):
     """The request cannot be served as it is; the message says what was found and what was expected."""
 
+    status = 400
+
+
+class Unprocessable(BadRequest):
+    """A form or document that is well formed but not what is expected."""
+
+    status = 422
+
+
+class UnsupportedMedia(BadRequest):
+    """A body of a kind that the route does not take."""
+
+    status = 415
+
 
 def answer(status: int, message: str) -> JSONResponse:
     """Return an error answer."""
@@ -48,7 +62,8 @@ def install(app: FastAPI) -> None:
         return answer(400, str(error))
 
     async def bad_request(_: Request, error: Exception) -> JSONResponse:
-        return answer(400, str(error))
+        assert isinstance(error, BadRequest)
+        return answer(error.status, str(error))
 
     async def inference(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, InferenceError)

@@ -22,7 +22,7 @@ REASONS = {
     408: "client_too_slow",
     409: "busy",
     413: "body_too_large",
-    415: "unsupported_encoding",
+    415: "unsupported_media",
     422: "bad_request",
     499: "client_gone",
     500: "internal",

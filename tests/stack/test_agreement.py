@@ -46,6 +46,14 @@ def test_grpc(stack: RunningStack, reference: Reference) -> None:
     assert compare(encoded, reference.embeddings, PRECISION).holds
 
 
+@pytest.mark.parametrize("packed", ["gzip", "deflate"])
+def test_compressed_requests(client: http.InferenceServerClient, reference: Reference, packed: str) -> None:
+    tensor = http.InferInput("image", list(reference.pixels[:2].shape), "UINT8")
+    tensor.set_data_from_numpy(reference.pixels[:2])
+    embeddings = client.infer("openclip_vit_b32", [tensor], request_compression_algorithm=packed).as_numpy("embedding")
+    np.testing.assert_allclose(embeddings, reference.embeddings[:2], atol=ROW_TOLERANCE)
+
+
 def test_metadata_is_the_same(stack: RunningStack) -> None:
     for model in ("openclip_vit_b32", "openclip_vit_b32_encoded"):
         documents = []

@@ -1,6 +1,8 @@
 """The plain REST routes of 8002."""
 
 import base64
+import gzip
+import json
 from http.client import HTTPConnection
 
 import httpx
@@ -47,17 +49,48 @@ def test_base64_and_data_uri(rest: httpx.Client, reference: Reference) -> None:
     assert all(map(close, answer["embeddings"], reference.embeddings))
 
 
+@pytest.mark.parametrize("field", ["file", "image", "images", "files[]"])
+def test_the_field_may_have_any_name(rest: httpx.Client, reference: Reference, field: str) -> None:
+    assert close(rest.post("/embed", files={field: reference.files[0]}).json()["embedding"], reference.embeddings[0])
+    several = rest.post("/embed/batch", files=[(field, file) for file in reference.files[:2]]).json()
+    assert all(map(close, several["embeddings"], reference.embeddings))
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain; charset=utf-8"])
+def test_json_is_read_whatever_its_content_type(rest: httpx.Client, reference: Reference, kind: str | None) -> None:
+    lines = base64.encodebytes(reference.files[0]).decode()
+    bare = base64.urlsafe_b64encode(reference.files[1]).decode().rstrip("=")
+    body = json.dumps({"images": [lines, bare]}).encode()
+    answer = rest.post("/embed/base64", content=body, headers={"Content-Type": kind} if kind else {})
+    assert all(map(close, answer.json()["embeddings"], reference.embeddings))
+
+
+def test_compressed_bodies_are_unpacked(rest: httpx.Client, reference: Reference) -> None:
+    packed = {"content": gzip.compress(reference.files[0]), "headers": {"Content-Encoding": "gzip"}}
+    assert close(rest.post("/embed", **packed).json()["embedding"], reference.embeddings[0])
+    bomb = {"content": gzip.compress(bytes(300 * 2**20), 1), "headers": {"Content-Encoding": "gzip"}}
+    answer = rest.post("/embed", **bomb)
+    assert answer.status_code == 413
+    assert "MAX_BODY_MB" in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("path", "request_", "status", "words"),
     [
         ("/embed", {"content": b""}, 400, "image[0]: empty"),
         ("/embed", {"content": b"text"}, 400, "image[0]: not a JPEG, PNG or WebP image"),
-        ("/embed/batch", {"content": b"text"}, 400, "multipart/form-data"),
-        ("/embed/batch", {"files": {"other": b"x"}}, 400, "0 images"),
+        ("/embed", {"json": {"images": []}}, 415, "application/json; expected the image file itself"),
+        ("/embed", {"content": b"x", "headers": {"Content-Encoding": "br"}}, 415, "Content-Encoding 'br'"),
+        ("/embed/batch", {"content": b"text"}, 415, "no Content-Type; expected multipart/form-data"),
+        ("/embed/batch", {"json": {"images": []}}, 415, "/embed/base64 takes JSON"),
+        ("/embed/batch", {"files": {"image": b"x", "mask": b"x"}}, 422, "files in the fields 'image', 'mask'"),
+        ("/embed/batch", {"files": {"files": (None, b"x")}}, 422, "0 files in the form"),
         ("/embed/batch", {"files": [("files", b"x")] * 129}, 400, "1 to 128"),
         ("/embed/base64", {"json": {"images": []}}, 400, "0 images"),
         ("/embed/base64", {"json": {"images": ["%%%"]}}, 400, "images[0]: not base64"),
-        ("/embed/base64", {"json": {}}, 422, "images"),
+        ("/embed/base64", {"json": {}}, 422, "images: Field required"),
+        ("/embed/base64", {"content": b"{"}, 422, "body: Invalid JSON"),
+        ("/embed/base64", {"files": {"files": b"x"}}, 415, "multipart/form-data; expected application/json"),
         ("/nothing", {"content": b""}, 404, "Not Found"),
     ],
 )

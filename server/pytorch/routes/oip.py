@@ -112,9 +112,6 @@ async def infer(request: Request) -> Response:
     """
     parts = await context(request)
     spec = await model_spec(request.path_params["model"], parts, request.path_params.get("version", "1"))
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise InferenceError(415, f"Content-Encoding '{encoding}' is not supported; send the body as it is")
     with parts.service.memory() as memory:
         body = await read_body(request, memory, parts.service.largest_block)
         parsed = await _parsed(body, request.headers.get("inference-header-content-length"), spec)

@@ -1,16 +1,16 @@
 """Plain REST for people and for existing clients: photos in, embeddings out, JSON."""
 
-import base64
-import binascii
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field
-from starlette.datastructures import UploadFile
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
-from server.pytorch.errors import BadRequest
+from server.pytorch.errors import BadRequest, UnsupportedMedia
+from server.pytorch.forms import MULTIPART, base64_file, form_files, media_type
 from server.pytorch.ipc.arena import Blocks
 from server.pytorch.waiting import answer_in_time
 
@@ -18,9 +18,10 @@ router = APIRouter(tags=["embeddings"])
 
 ContextDependency = Annotated[Context, Depends(context)]
 
+JSON = "application/json"
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
 MULTIPART_BODY = {
-    "multipart/form-data": {
+    MULTIPART: {
         "schema": {
             "type": "object",
             "required": ["files"],
@@ -36,6 +37,9 @@ class Base64Images(BaseModel):
     images: list[str] = Field(description="base64, or data URIs such as `data:image/jpeg;base64,...`")
 
 
+BASE64_BODY = {JSON: {"schema": Base64Images.model_json_schema()}}
+
+
 @router.post(
     "/embed",
     openapi_extra={
@@ -46,11 +50,14 @@ class Base64Images(BaseModel):
     },
 )
 async def embed(request: Request, parts: ContextDependency) -> dict[str, Any]:
-    """Embed one photo: the raw file as the body, or one multipart field `files`."""
+    """Embed one photo: the raw file as the body, or one multipart field such as `files`."""
+    kind = media_type(request)
+    if kind == JSON:
+        raise UnsupportedMedia(f"{JSON}; expected the image file itself or {MULTIPART}; /embed/base64 takes JSON")
     with parts.service.memory() as memory:
         files: list[bytes | memoryview]
-        if _is_multipart(request):
-            files = await _form_files(request)
+        if kind == MULTIPART:
+            files = await form_files(request)
         else:
             files = [await read_body(request, memory, parts.service.largest_block)]
         if len(files) != 1:
@@ -61,42 +68,32 @@ async def embed(request: Request, parts: ContextDependency) -> dict[str, Any]:
 
 @router.post("/embed/batch", openapi_extra={"requestBody": {"required": True, "content": MULTIPART_BODY}})
 async def embed_batch(request: Request, parts: ContextDependency) -> dict[str, Any]:
-    """Embed several photos: multipart fields `files`."""
-    if not _is_multipart(request):
-        found = request.headers.get("content-type", "no Content-Type")
-        raise BadRequest(f"expected multipart/form-data with fields named files, got {found}")
+    """Embed several photos: one multipart field for each, all called `files` or otherwise alike."""
+    if (kind := media_type(request)) != MULTIPART:
+        raise UnsupportedMedia(
+            f"{kind or 'no Content-Type'}; expected {MULTIPART}; /embed takes one raw file, /embed/base64 takes JSON"
+        )
     with parts.service.memory() as memory:
-        return _answer(await _embed(request, await _form_files(request), parts, memory), parts)
+        return _answer(await _embed(request, await form_files(request), parts, memory), parts)
 
 
-@router.post("/embed/base64")
-async def embed_base64(request: Request, images: Base64Images, parts: ContextDependency) -> dict[str, Any]:
-    """Embed several photos given as base64 or data URIs."""
-    _check_count(len(images.images), parts)
+@router.post("/embed/base64", openapi_extra={"requestBody": {"required": True, "content": BASE64_BODY}})
+async def embed_base64(request: Request, parts: ContextDependency) -> dict[str, Any]:
+    """Embed several photos given as base64 or data URIs, in JSON whatever the Content-Type."""
+    kind = media_type(request)
+    if kind == MULTIPART or kind.startswith("image/"):
+        raise UnsupportedMedia(f'{kind}; expected {JSON}: {{"images": ["<base64>", ...]}}; /embed takes files')
     with parts.service.memory() as memory:
-        files = [_decoded(text, index) for index, text in enumerate(images.images)]
+        files = await asyncio.to_thread(_read_base64, await request.body())
         return _answer(await _embed(request, files, parts, memory), parts)
 
 
-def _is_multipart(request: Request) -> bool:
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
-
-
-async def _form_files(request: Request) -> list[bytes | memoryview]:
-    async with request.form(max_fields=16) as form:
-        uploads = form.getlist("files")
-        for index, upload in enumerate(uploads):
-            if not isinstance(upload, UploadFile):
-                raise BadRequest(f"files[{index}]: a text field; expected an uploaded image file")
-        return [await upload.read() for upload in uploads if isinstance(upload, UploadFile)]
-
-
-def _decoded(text: str, index: int) -> bytes | memoryview:
-    payload = text.partition(",")[2] if text.startswith("data:") else text
+def _read_base64(body: bytes) -> list[bytes | memoryview]:
     try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"images[{index}]: not base64 ({error})") from None
+        images = Base64Images.model_validate_json(body).images
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+    return [base64_file(text, index) for index, text in enumerate(images)]
 
 
 def _check_count(count: int, parts: Context) -> None:
