@@ -1,8 +1,11 @@
 """What a JPEG file's segments say, before anything is decoded: what it is, who may decode it, and what of it is not used."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from server.images.errors import ImageError
 
 SHORTEST_SIDE = 224
 """Smaller images gain nothing on the GPU, lose most by its plain chroma upsampling, and tiny ones come out wrong."""
@@ -12,6 +15,12 @@ MOST_PIXELS = 24_000_000
 
 START = b"\xff\xd8"
 END = b"\xff\xd9"
+
+MOST_SEGMENTS = 10_000
+"""Before the first scan; 100 times what the largest colour profile and thumbnail take. Reading them is slow, and holds the others up."""
+
+_MARKER = re.compile(rb"(?<=\xff)[^\x00\xff]", re.DOTALL)
+"""What follows fill bytes and, as libjpeg reads it, anything else that is no marker."""
 
 _BASELINE = 0xC0
 _LOSSLESS = 0xC3
@@ -60,21 +69,20 @@ class Frame:
 def segments(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
     """Yield marker, begin and end of each segment, up to the first scan or to what is none."""
     position = len(START)
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        if marker in _STAND_ALONE:
-            position += 2
-            continue
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        if not position + 4 <= end <= len(data):
+    for _ in range(MOST_SEGMENTS):
+        found = _MARKER.search(data, position + 1)
+        if found is None:
             return
-        yield marker, position, end
+        marker, begin = data[found.start()], found.start() - 1
+        if marker in _STAND_ALONE:
+            position = found.end()
+            continue
+        position = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
+        if not begin + 4 <= position <= len(data):
+            return
+        yield marker, begin, position
         if marker == _SCAN:
             return
-        position = end
 
 
 def frame(data: bytes | memoryview) -> Frame | None:
@@ -87,12 +95,18 @@ def frame(data: bytes | memoryview) -> Frame | None:
 
 
 def without_metadata(data: bytes | memoryview) -> bytes:
-    """Return the file without what changes no pixel, so that its faults and its size change nothing either."""
-    kept, position = [], 0
+    """Return the file without what changes no pixel, so that its faults and its size change nothing either.
+
+    Raises:
+        ImageError: it has no image.
+    """
+    kept, position, marker = [], 0, 0
     for marker, begin, end in segments(data):
         if marker in _UNUSED:
             kept.append(data[position:begin])
             position = end
+    if marker != _SCAN:
+        raise ImageError("damaged JPEG file: its segments end before an image begins")
     return b"".join([*kept, data[position:]])
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from server.images.errors import ImageError
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_CHUNKS = 1_000_000
 _ANCILLARY = 0x20
 
 
@@ -18,9 +21,15 @@ def chunks(data: bytes | memoryview) -> Iterator[tuple[bytes, int, int]]:
 
 
 def without_metadata(data: bytes | memoryview) -> bytes:
-    """Return the file without its ancillary chunks: no pixel needs them, and their faults and sizes change nothing."""
+    """Return the file without its ancillary chunks: no pixel needs them, and their faults and sizes change nothing.
+
+    Raises:
+        ImageError: it has more chunks than 256 bytes an IDAT would make of a large image; reading on would hold others up.
+    """
     kept, position = [], 0
-    for kind, begin, end in chunks(data):
+    for count, (kind, begin, end) in enumerate(chunks(data)):
+        if count == MOST_CHUNKS:
+            raise ImageError(f"damaged PNG file: more than {MOST_CHUNKS} chunks")
         if kind[0] & _ANCILLARY:
             kept.append(data[position:begin])
             position = end

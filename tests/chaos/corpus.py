@@ -15,8 +15,11 @@ INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 def image_seeds() -> list[bytes]:
     """Return small whole files of every kind that is served, and of some that are not."""
     picture = Image.effect_noise((64, 48), 60).convert("RGB")
+    lying = Image.Exif()
+    lying[0x0112] = 6
     kinds: list[tuple[Image.Image, str, dict[str, object]]] = [
         (picture, "JPEG", {"quality": 80}),
+        (picture, "JPEG", {"quality": 80, "exif": lying}),
         (picture, "JPEG", {"quality": 80, "progressive": True}),
         (picture, "JPEG", {"quality": 80, "restart_marker_blocks": 2}),
         (picture.convert("L"), "JPEG", {}),

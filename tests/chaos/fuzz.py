@@ -48,7 +48,7 @@ def fuzz_images(count: int, seed: int) -> Counter[str]:
         faulthandler.dump_traceback_later(HANG_S, exit=True)
         gpu_decodable(data)
         try:
-            pixels = prepare(data, max_pixels=MAX_PIXELS)
+            pixels = prepare(data, max_pixels=MAX_PIXELS, upright=True)
             assert pixels.shape == (3, 224, 224)
             found["images read"] += 1
         except ImageError:

@@ -85,6 +85,26 @@ def test_what_a_jpeg_has_besides_pixels_does_not_matter(extra: bytes) -> None:
     np.testing.assert_array_equal(pixels(JPEG[:2] + extra + JPEG[2:]), pixels(JPEG))
 
 
+@pytest.mark.parametrize("between", [b"\xff" * 1000, b"\0" * 1000], ids=["fill", "zeros"])
+def test_what_lies_between_the_segments_of_a_jpeg_does_not_matter(between: bytes) -> None:
+    end_of_first = 4 + int.from_bytes(JPEG[4:6], "big")
+    np.testing.assert_array_equal(pixels(JPEG[:end_of_first] + between + JPEG[end_of_first:]), pixels(JPEG))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xff\xd8" + b"\xff\xfe\0\2" * 20_000 + JPEG[2:], "damaged JPEG file: its segments end before an image"),
+        (b"\xff\xd8" + b"\xff" * 100_000, "damaged JPEG file: its segments end before an image"),
+        (PNG[:AFTER_HEADER] + chunk(b"tEXt", b"") * 1_000_001, "damaged PNG file: more than 1000000 chunks"),
+    ],
+    ids=["comments", "fill", "texts"],
+)
+def test_a_file_of_nothing_but_empty_parts_is_not_read_to_its_end(data: bytes, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        pixels(data)
+
+
 def test_damage_where_pixels_are_still_counts() -> None:
     header = bytearray(PNG)
     header[29] ^= 1
