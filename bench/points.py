@@ -54,7 +54,7 @@ class ServerLoad(Record):
     Attributes:
         bound_ms: the latency that 99 % of requests must keep.
         rates: every rate that was tried, ascending.
-        highest_per_s: the highest rate that passes; None where none does.
+        highest_per_s: the highest rate that passes, of those below every rate that was refuted; None where none does.
         status: `valid` when `highest_per_s` rests on MLPerf's test and on a next rate that failed or could not be
             decided; `insufficient` when no rate had enough requests (the rounds' figures are then all there is);
             `none` when even the lowest rate failed.

@@ -73,7 +73,8 @@ def outcome(windows: Sequence[Window], bound_ms: float) -> ServerLoad:
     for window in windows:
         by_rate.setdefault(window.offered_per_s or 0.0, []).append(window)
     rates = tuple(_rate(per_s, by_rate[per_s]) for per_s in sorted(by_rate))
-    passing = [each.per_s for each in rates if each.passes]
+    refuted = min((each.per_s for each in rates if each.passes is False), default=math.inf)
+    passing = [each.per_s for each in rates if each.passes and each.per_s < refuted]
     status = "valid" if passing else "none" if rates and rates[0].passes is False else "insufficient"
     return ServerLoad.model_validate(
         {
