@@ -43,7 +43,8 @@ class Recommendation(Record):
         leader: the best in the figures, winner or not.
         ahead: how many times as good the leader is as each other one; paired by rounds, 99 % interval.
         by_input: winner for each input alone; None is a tie.
-        cost_per_million: price of a million images by backend, both inputs in equal parts; empty without a price.
+        cost_per_million: price of a million images by backend, both inputs in equal parts; without those that have a
+            problem in one; empty without a price.
         sentence: the recommendation in words.
     """
 
@@ -120,8 +121,9 @@ def _problem(point: Point) -> str:
 
 def _costs(points: Sequence[Point], price_per_hour: float | None) -> dict[str, float]:
     by_backend: dict[str, list[float]] = {}
+    unsound = {point.backend for point in points if point.problem}
     for point in points:
-        if price_per_hour and point.images_per_s and not point.problem:
+        if price_per_hour and point.images_per_s and point.backend not in unsound:
             by_backend.setdefault(point.backend, []).append(price_per_hour / 3600 * 1e6 / point.images_per_s.value)
     return {name: float(np.mean(costs)) for name, costs in by_backend.items()}
 
