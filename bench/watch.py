@@ -33,8 +33,9 @@ class Watch:
 
         A start that begins and ends between two questions shows in the seconds that it took.
         """
-        before, self._last = self._last, self._look()
-        then, now = before.get(backend), self._last.get(backend)
+        before, seen = self._last, self._look()
+        self._last = seen or before  # what is asked in vain, such as 8002 while it starts again, is compared later
+        then, now = before.get(backend), seen.get(backend)
         if then is None or now is None or then == now:
             return None
         if now[0] != "ready":
