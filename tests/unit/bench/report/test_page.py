@@ -83,6 +83,8 @@ def test_it_loads_nothing(page: str) -> None:
     reader = read(page)
     ids = {f"#{each}" for each in reader.ids}
     assert set(reader.loads) <= ids
+    assert set(re.findall(r"url\(([^)]*)\)", page)) <= ids  # in a style sheet too
+    assert reader.loads
     assert "@import" not in page
     assert "<script" not in page
     assert "default-src 'none'" in page
