@@ -82,7 +82,7 @@ class Control:
                 if now == last:
                     break
                 last = now
-        except (httpx.HTTPError, ValueError, KeyError):
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):  # not there, or not as it should be
             return None
         return last
 

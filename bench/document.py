@@ -15,7 +15,7 @@ from bench.measurement import Measurement
 from bench.null_points import shape
 from bench.one_window import MIN_REQUESTS, iso
 from bench.options import BenchOptions
-from bench.photos import PhotoSet
+from bench.photos import PhotoSet, shown
 from bench.result import Photos, Result, RunSettings, Startup
 from bench.rounds import Basis
 from bench.summary import summarise
@@ -62,7 +62,7 @@ class Document:
         return Result(
             started=self.started,
             finished=iso(datetime.now(UTC)),
-            command=options.command or command_line(sys.argv),
+            command=shown(options.command or command_line(sys.argv)),
             interrupted=not finished,
             resumed=self._resumed,
             complete_rounds=run.complete_rounds,
@@ -109,12 +109,13 @@ class Document:
         for photo in used:
             digest.update(photo.data)
         return Photos(
-            folder=str(self.options.photos),
+            folder=shown(str(self.options.photos)),
             found=self._photos.found,
             used=len(used),
             bytes=sum(len(photo.data) for photo in used),
             sha256=digest.hexdigest(),
             names=tuple(photo.name for photo in used),
+            left_out=self._photos.left_out,
         )
 
     @cached_property

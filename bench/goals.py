@@ -108,11 +108,13 @@ def recommend(
 
 
 def _together(scores: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
-    """Return each round's geometric mean over the scenarios, by backend."""
-    return {
-        name: [float(np.exp(np.mean(np.log(values)))) for values in zip(*(each[name] for each in scores), strict=True)]
-        for name in scores[0]
-    }
+    """Return each round's geometric mean over the scenarios, by backend; empty where a round of one has no figure."""
+    found: dict[str, list[float]] = {}
+    for name in scores[0]:
+        own = [each[name] for each in scores]
+        rounds = zip(*own, strict=True) if all(own) else ()
+        found[name] = [float(np.exp(np.mean(np.log(values)))) for values in rounds]
+    return found
 
 
 def _problem(point: Point) -> str:

@@ -45,7 +45,8 @@ class Measurement:
         null: what the client reaches against the null server.
         skipped: what was left out.
         complete_rounds: rounds in which every point was measured.
-        interrupted: True after Ctrl-C.
+        interrupted: True after Ctrl-C, or an error.
+        error: what ended the rounds early, other than Ctrl-C; None when nothing did.
         window_s: length of the windows of the last round that was planned.
     """
 
@@ -72,6 +73,7 @@ class Measurement:
         self.skipped: list[Skipped] = []
         self.complete_rounds = 0
         self.interrupted = False
+        self.error: Exception | None = None
         self.window_s = 0.0
         self.pace = Pace()
         self._spot_check_s = 0.0
@@ -89,10 +91,10 @@ class Measurement:
         return tuple(window for window in self.windows if window.round <= self.complete_rounds)
 
     def measure(self, progress: RunProgress, checkpoint: Callable[[], None]) -> None:
-        """Run all of it, until the end or Ctrl-C; `checkpoint` is called after every round.
+        """Run all of it, until the end, Ctrl-C or an error; `checkpoint` is called after every round.
 
         Raises:
-            BenchError: no backend accepts the photos, or the client itself has failed.
+            Exception: whatever goes wrong before a round is complete. What goes wrong later is `error`.
         """
         resumed = self.complete_rounds > 0
         self._first_round = self.complete_rounds
@@ -105,11 +107,16 @@ class Measurement:
                 checkpoint()
             progress.step("comparing the embeddings once more")
             self.after = self._spot_check()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Exception) as error:
             self.interrupted = True
+            if isinstance(error, Exception):
+                if not self.complete_rounds:
+                    raise
+                self.error = error
             kept = f"{self.complete_rounds} of {self.options.rounds} rounds are complete and kept"
+            why = f" by {described(self.error)}" if self.error else ""
             progress.note(
-                f"interrupted: {kept}" if self.complete_rounds else "interrupted before the first round ended"
+                f"interrupted{why}: {kept}" if self.complete_rounds else "interrupted before the first round ended"
             )
 
     def _prepare(self, progress: RunProgress, resumed: bool) -> None:
@@ -252,6 +259,12 @@ class Measurement:
                     answers[name] = " ".join(str(error).split()) or type(error).__name__
             found += parity.compare(answers, kind, {name: each.get(kind) for name, each in bounds.items()})
         return found
+
+
+def described(error: Exception) -> str:
+    """Return an error in one line: its words, and what it is where they are not the benchmark's own."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, BenchError) else f"{type(error).__name__}: {words}"
 
 
 def _agree(speeds: Sequence[float]) -> bool:

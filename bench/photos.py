@@ -5,14 +5,17 @@ is timed. To the benchmark only the bytes matter: every backend gets the same on
 equals open_clip's bit for bit is the servers' promise and their tests'.
 """
 
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bench.errors import BenchError
+from bench.records import Record
 
 SIDE = 224
 """Height and width of the model's input, in pixels."""
@@ -29,12 +32,20 @@ class Photo:
     pixels: npt.NDArray[np.uint8]
 
 
+class LeftOut(Record):
+    """A photo that is not used, and why."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class PhotoSet:
-    """The photos of a run, and how many the folder held."""
+    """The photos of a run, how many the folder held, and those of the chosen ones that cannot be used."""
 
     photos: tuple[Photo, ...]
     found: int
+    left_out: tuple[LeftOut, ...] = ()
 
     def rotation(self, start: int, count: int) -> list[Photo]:
         """Return `count` photos from position `start` on, going around as often as needed."""
@@ -44,8 +55,10 @@ class PhotoSet:
 def load_photos(folder: Path, max_photos: int) -> PhotoSet:
     """Load a folder's photos in the order of their names; of more than `max_photos`, every so-manyth.
 
+    Files that cannot be read as photos are left out.
+
     Raises:
-        BenchError: there is no such folder, it holds no photos, or a file cannot be read as one.
+        BenchError: there is no such folder, it holds no photos, or none of the files can be read as one.
     """
     if not folder.is_dir():
         raise BenchError(f"{folder} is not a folder; give one that holds JPEG, PNG or WebP files")
@@ -58,16 +71,29 @@ def load_photos(folder: Path, max_photos: int) -> PhotoSet:
         raise BenchError(f"{folder} holds no .jpg, .jpeg, .png or .webp files (subfolders are not searched)")
     taken = min(max_photos, len(paths))
     chosen = [paths[i * len(paths) // taken] for i in range(taken)]
-    return PhotoSet(tuple(_load(path) for path in chosen), len(paths))
+    loaded = [_load(path) for path in chosen]
+    photos = tuple(each for each in loaded if isinstance(each, Photo))
+    left_out = tuple(each for each in loaded if isinstance(each, LeftOut))
+    if not photos:
+        first = left_out[0]
+        raise BenchError(f"{folder} holds no photo that can be read; the first, {first.name}, {first.reason}")
+    return PhotoSet(photos, len(paths), left_out)
 
 
-def _load(path: Path) -> Photo:
+def _load(path: Path) -> Photo | LeftOut:
+    name = shown(path.name)
     try:
-        with Image.open(path) as image:
-            pixels = _pixels(image)
-        return Photo(path.name, path.read_bytes(), pixels)
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            return Photo(name, data, _pixels(image))
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise BenchError(f"{path} cannot be read as a photo ({error}); remove it or replace it") from error
+        why = f"{len(data):,} bytes of no known format" if isinstance(error, UnidentifiedImageError) else error
+        return LeftOut(name=name, reason=f"cannot be read as a photo ({why})")
+
+
+def shown(path: str) -> str:
+    """Return a path as it can be written down: bytes in it that are no text are replaced."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[np.uint8]:

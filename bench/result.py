@@ -15,6 +15,7 @@ from bench.fairness import Fairness
 from bench.goals import Goal
 from bench.machine import Machine
 from bench.parity import Parity
+from bench.photos import LeftOut
 from bench.records import Record
 from bench.scenarios import Input, Scenario, Transport
 from bench.summary import Summary
@@ -64,6 +65,7 @@ class Photos(Record):
         found, used: how many there were, and were used.
         bytes: size of the files used.
         sha256: of the used files, one after the other.
+        left_out: files that could not be read, or that a backend refused.
     """
 
     folder: str
@@ -72,6 +74,7 @@ class Photos(Record):
     bytes: int
     sha256: str
     names: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class NullPoint(Record):

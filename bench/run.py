@@ -10,6 +10,7 @@ import grpc
 from rich.console import Console
 
 from bench import resume, starts
+from bench.acceptance import accepted
 from bench.client.connections import GrpcConnection
 from bench.client.endpoint import Endpoint
 from bench.client.pool import Clients, usual_processes
@@ -18,7 +19,7 @@ from bench.document import Document
 from bench.errors import BenchError
 from bench.fairness import Fairness, Served, compare
 from bench.folder import RunFolder
-from bench.measurement import Measurement
+from bench.measurement import Measurement, described
 from bench.one_window import Windows
 from bench.options import BenchOptions
 from bench.outcome import show
@@ -39,15 +40,16 @@ GRPC_WAIT_S = 3.0
 def run_benchmark(options: BenchOptions, console: Console) -> Path:
     """Measure every ready backend and write the result and the report.
 
-    Progress and the decision are printed on `console`. Ctrl-C ends the run early; its complete rounds are kept, and
-    `options.resume` goes on from there.
+    Progress and the decision are printed on `console`. Ctrl-C, or an error, ends the run early; its complete rounds are
+    kept and reported, and `options.resume` goes on from there.
 
     Returns:
         The run's folder under `options.results`, named by the UTC time of its start, holding `result.json` (schema:
         `Result`) and the report. It appears after the first round and is replaced in one step after every other.
 
     Raises:
-        BenchError: there is nothing to measure, or nothing was measured; the message says what to do.
+        BenchError: there is nothing to measure, nothing was measured, or an error ended the rounds early; the message says
+            what to do.
     """
     began, started = time.monotonic(), datetime.now(UTC)
     earlier = resume.load(options)
@@ -62,6 +64,9 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
             for target in stack.ready
         }
         stack = _with_servers(stack, controls)
+        photos = accepted(photos, controls, stack.max_batch_size)
+        for each in photos.left_out:
+            console.print(f"left out: {each.name}: {each.reason}", style="yellow", markup=False, highlight=False)
         fairness = _fairness(controls)
         points = _points(options, stack) if earlier is None else resume.points(earlier, stack)
         links: dict[str, Endpoint] = {}
@@ -102,6 +107,11 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
     folder.keep(result)
     folder.report(result)
     show(result, folder.path, console)
+    if run.error:
+        raise BenchError(
+            f"{described(run.error)}; {run.complete_rounds} of {options.rounds} rounds are complete, kept and reported; "
+            f"go on with --resume {folder.path}"
+        ) from run.error
     return folder.path
 
 

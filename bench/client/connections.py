@@ -26,7 +26,11 @@ Embeddings = npt.NDArray[np.float32]
 
 
 class RefusedError(Exception):
-    """The server answered with an error, or not with embeddings."""
+    """The server answered with an error, or not with embeddings; `status` is that of an HTTP answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Connection(Protocol):
@@ -90,7 +94,7 @@ class HttpConnection:
         status, length, data = answer
         if status != http.client.OK or length is None:
             words = data[:300].decode(errors="replace")
-            raise RefusedError(f"answered {status}: {words}")
+            raise RefusedError(f"answered {status}: {words}", status)
         output = json.loads(data[: int(length)])["outputs"][0]
         return checked(data[int(length) :], output["shape"], batch)
 

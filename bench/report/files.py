@@ -69,7 +69,8 @@ def picture(result: Result, file: Path) -> bool:
 
 
 def _write(document: Document, folder: Path) -> None:
-    for name, text in ((MARKDOWN, markdown.render(document)), (PAGE, page.render(document))):
+    for name, render in ((MARKDOWN, markdown.render), (PAGE, page.render)):  # the words first, which need no drawing
+        text = render(document)
         _replace(folder / name, lambda made, text=text: made.write_text(text, encoding="utf-8"))  # type: ignore[misc]
 
 

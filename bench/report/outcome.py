@@ -5,6 +5,9 @@ from bench.report.document import code, count, plain
 from bench.report.names import verdict_words
 from bench.result import Result
 
+QUOTED = 3
+"""Photos that were left out that are named; `result.json` has all."""
+
 
 def title(result: Result) -> str:
     """Return the outcome in a few words."""
@@ -50,6 +53,10 @@ def _about_the_run(result: Result) -> list[str]:
             "**Random weights: the embeddings mean nothing; the speeds are real.**"
             + (f" ({plain(str(note))})" if note else "")
         )
+    if left_out := result.photos.left_out:
+        first = "; ".join(f"{plain(each.name)}: {plain(each.reason)}" for each in left_out[:QUOTED])
+        more = f"; and {len(left_out) - QUOTED} more" if len(left_out) > QUOTED else ""
+        found.append(f"**{count(len(left_out), 'photo')} left out:** {first}{more}.")
     if result.interrupted:
         found.append(
             f"**Interrupted:** {result.complete_rounds} of {result.settings.rounds} rounds are complete and count."

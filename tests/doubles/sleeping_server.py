@@ -18,7 +18,7 @@ import httptools
 import numpy as np
 import numpy.typing as npt
 
-from server.oip.errors import InferenceError
+from server.oip.errors import InferenceError, bad_request
 from server.oip.model import ModelSpec, metadata, server_metadata
 from server.oip.request import InferRequest, parse_request
 from server.oip.response import encode_response
@@ -34,8 +34,11 @@ JSON = {"Content-Type": "application/json"}
 class SleepingServer:
     """What is served, apart from the bytes on the wire."""
 
-    def __init__(self, service: Service, name: str, url: str, peers: dict[str, str], max_batch_size: int) -> None:
+    def __init__(
+        self, service: Service, name: str, url: str, peers: dict[str, str], max_batch_size: int, refuse: str = ""
+    ) -> None:
         self.service = service
+        self.refuse = refuse.encode()
         self.specs = {spec.name: spec for spec in model_specs(max_batch_size)}
         self.statistics = {
             spec.name: ModelStatistics(spec.name, "1", np.zeros((1, cells(max_batch_size)), np.int64), 0)
@@ -110,7 +113,9 @@ class SleepingServer:
             send(_json({"error": f"no model at {path}; there is {', '.join(self.specs)}"}, 404))
             return
         try:
-            answer = _answer(spec, parse_request(body, header_length, spec))
+            request = parse_request(body, header_length, spec)
+            self._check(request)
+            answer = _answer(spec, request)
         except InferenceError as error:
             self.statistics[spec.name].record_failure(int((time.monotonic() - arrived) * 1e9))
             send(_json({"error": str(error)}, error.status))
@@ -134,6 +139,13 @@ class SleepingServer:
             )
 
         asyncio.get_running_loop().call_at(due, finish)
+
+    def _check(self, request: InferRequest) -> None:
+        """Refuse images that hold what `--refuse` names, as a backend refuses what is no image to it."""
+        ((name, rows),) = request.inputs.items()
+        for number, row in enumerate(rows):
+            if self.refuse and not isinstance(row, np.ndarray) and self.refuse in bytes(row):
+                raise bad_request(f"{name}[{number}]: not a JPEG, PNG or WebP image ({len(row)} bytes)")
 
 
 def _json(document: Any, status: int = 200) -> Answer:
@@ -218,7 +230,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     listener = socket.create_server((arguments.host, arguments.port), backlog=1024)
     url = f"http://{arguments.host}:{listener.getsockname()[1]}"
     peers = dict(peer.split("=", 1) for peer in arguments.peer)
-    server = SleepingServer(service, arguments.name, url, peers, arguments.max_batch_size)
+    server = SleepingServer(service, arguments.name, url, peers, arguments.max_batch_size, arguments.refuse)
     listening = await asyncio.get_running_loop().create_server(lambda: Connection(server), sock=listener)
     print(json.dumps({"url": url}), flush=True)
     await listening.serve_forever()
@@ -237,6 +249,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--one-at-a-time", action="store_true")
     parser.add_argument("--slower-percent", type=float, default=0.0)
+    parser.add_argument("--refuse", default="", help="words in an encoded image that make it none")
     parser.add_argument("--stall-s", type=float, default=0.0, help="length of the one stall")
     parser.add_argument("--stall-after-s", type=float, default=0.0, help="seconds behind the first request")
     return parser.parse_args()

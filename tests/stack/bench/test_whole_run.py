@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
+from PIL import Image
 
 from bench.result import Result, load_result
 from tests.doubles.running import sleeping_server, tls_proxy
@@ -136,6 +139,83 @@ def test_a_dead_run_leaves_its_complete_rounds(url: str, tmp_path: Path) -> None
     result = only_result(tmp_path)
     assert (result.interrupted, result.complete_rounds) == (True, 1)
     assert json.loads((next(tmp_path.iterdir()) / "result.json").read_text())["schema_version"] == 2
+
+
+def test_a_file_that_a_backend_refuses_or_that_is_none_is_named_at_the_start_and_left_out(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("cat.jpg", "coffee.jpg"):
+        (images / name).write_bytes((ROOT / "photos" / name).read_bytes())
+    Image.new("RGB", (40, 30)).save(images / "a.jpg", "AVIF")
+    (images / "empty.jpg").touch()
+    with sleeping_server(mean_ms=20, name="pytorch", refuse="ftypavif") as server:
+        done = bench(server.url, tmp_path / "results", "--quick", "--images", str(images))
+    assert done.returncode == 0, done.stderr
+    before_rounds = done.stdout.partition("round 1/5")[0]
+    assert "left out: empty.jpg: cannot be read as a photo (0 bytes of no known format)" in before_rounds
+    assert "left out: a.jpg: pytorch answered 400" in before_rounds
+    result = only_result(tmp_path / "results")
+    assert (result.photos.found, result.photos.names) == (4, ("cat.jpg", "coffee.jpg"))
+    assert [each.name for each in result.photos.left_out] == ["empty.jpg", "a.jpg"]
+    assert all(window.clean for window in result.windows)
+    report = next((tmp_path / "results").glob("*/report.md")).read_text()
+    assert "**2 photos left out:** empty.jpg: cannot be read as a photo" in report
+
+
+def test_a_server_that_is_started_again_fails_its_points_and_the_rest_is_concluded_and_reported(tmp_path: Path) -> None:
+    with sleeping_server(mean_ms=20, name="onnx") as first:
+        port = urlsplit(first.url).port
+        with sleeping_server(mean_ms=20, name="pytorch", peer=[f"onnx={first.url}"]) as other, subprocess.Popen(
+            command(other.url, tmp_path, "--quick"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            output = ""
+            for line in process.stdout:
+                output += line
+                if line.startswith("round 2/5"):
+                    os.kill(first.pid, signal.SIGKILL)
+                if line.startswith("round 3/5"):
+                    break
+            with sleeping_server(mean_ms=20, name="onnx", port=port):
+                output += process.stdout.read()
+                assert process.wait(60) == 0, output
+    result = only_result(tmp_path)
+    assert (result.complete_rounds, result.interrupted) == (5, False)
+    problems = {(point.backend, bool(point.problem)) for point in result.summary.points}
+    assert problems == {("onnx", True), ("pytorch", False)}
+    assert {window.round for window in result.windows if window.backend == "onnx" and window.clean} >= {1, 4, 5}
+    assert result.summary.winner == "pytorch"
+    assert "report: " in output
+    assert "Traceback" not in output
+
+
+def test_an_error_of_the_client_s_own_ends_the_run_with_its_complete_rounds_and_a_report(
+    url: str, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        command(url, tmp_path, "--quick"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        output = ""
+        for line in process.stdout:
+            output += line
+            if line.startswith("round 3/5"):
+                for child in psutil.Process(process.pid).children():
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+        assert process.wait(60) == 1, output
+    assert "a client process has ended" in output
+    assert "2 of 5 rounds are complete, kept and reported; go on with --resume" in output
+    assert "Traceback" not in output
+    result = only_result(tmp_path)
+    assert (result.complete_rounds, result.interrupted) == (2, True)
+    assert sorted(path.name for path in next(tmp_path.iterdir()).iterdir()) == [
+        "report.html",
+        "report.md",
+        "result.json",
+    ]
 
 
 def test_a_stack_behind_a_proxy_with_tls_a_path_and_a_key_is_measured(url: str, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,34 @@ def test_a_folder_without_photos(tmp_path: Path) -> None:
         load_photos(tmp_path, 9)
 
 
-def test_a_damaged_photo_is_named(tmp_path: Path) -> None:
-    path = save(tmp_path, "broken.jpg")
-    path.write_bytes(path.read_bytes()[:400])
-    with pytest.raises(BenchError, match=r"broken\.jpg cannot be read"):
+def test_files_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.png"):
+        save(tmp_path, name)
+    damaged = tmp_path / "b.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:400])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "a.jpg")
+    found = load_photos(tmp_path, 9)
+    assert [photo.name for photo in found.photos] == ["a.jpg", "c.png", "loop.jpg"]
+    assert found.found == 5
+    left_out = {each.name: each.reason for each in found.left_out}
+    assert list(left_out) == ["b.jpg", "empty.jpg"]
+    assert left_out["b.jpg"].startswith("cannot be read as a photo (")
+    assert left_out["empty.jpg"] == "cannot be read as a photo (0 bytes of no known format)"
+
+
+def test_a_folder_without_any_readable_photo_names_the_first(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg"):
+        (tmp_path / name).write_bytes(b"no image")
+    with pytest.raises(
+        BenchError, match=r"no photo that can be read; the first, a\.jpg, cannot be read as a photo \(8 bytes"
+    ):
         load_photos(tmp_path, 9)
+
+
+def test_a_name_that_is_no_text_can_be_written_down(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    save(tmp_path, "a.png").rename(path)
+    (photo,) = load_photos(tmp_path, 9).photos
+    assert photo.name == "caf\ufffd.png"
+    photo.name.encode()
