@@ -88,7 +88,7 @@ def preflight() -> None:
 @app.command()
 def export() -> None:
     """Make the weights, the ONNX files and the reference embeddings, unless they are there already."""
-    from server.model.artifacts import ModelError
+    from server.model.artifacts import STAND_IN, ModelError
     from server.model.ensure import ensure_model
 
     settings = _settings()
@@ -99,7 +99,7 @@ def export() -> None:
     except OSError as error:
         _stop(f"bakeoff: failed: {error}; free some space or set BAKEOFF_HOME to a folder that can be written")
     if model.note:
-        errors.print(f"[yellow]warning[/]: {model.note}", soft_wrap=True)
+        errors.print(f"[yellow]warning[/]: {model.note}; {STAND_IN}", soft_wrap=True)
 
 
 app.command()(bench)

@@ -14,6 +14,7 @@ from bakeoff import stack
 from server.gate.document import Document, read_document
 from server.home import state_file
 from server.live.history import History, history_file, read_history
+from server.model.artifacts import STAND_IN
 from server.settings import Settings
 
 REFRESH_S = 0.5
@@ -112,7 +113,7 @@ def _render(document: Document, history: History) -> RenderableType:
     if note := document.get("note"):
         answer.append(f": {note}", style="not bold")
     if warning := document["model"].get("note"):
-        lines.append(Text(f"model: {warning}", style="yellow"))
+        lines.append(Text(f"model: {warning}; {STAND_IN}", style="yellow"))
     return Group(*lines, answer)
 
 

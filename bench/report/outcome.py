@@ -51,7 +51,7 @@ def _about_the_run(result: Result) -> list[str]:
         note = result.model.get("note")
         found.append(
             "**Random weights: the embeddings mean nothing; the speeds are real.**"
-            + (f" ({plain(str(note))})" if note else "")
+            + (f" They stand in: {plain(str(note))}." if note else "")
         )
     if left_out := result.photos.left_out:
         first = "; ".join(f"{plain(each.name)}: {plain(each.reason)}" for each in left_out[:QUOTED])

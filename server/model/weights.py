@@ -60,7 +60,7 @@ def resolve_weights(settings: Settings) -> Weights:
                 f"{reason}; check the network, set PRETRAINED to a local checkpoint, or set PRETRAINED=random to try "
                 "the machinery with embeddings that mean nothing"
             ) from error
-        return _random(note=f"{reason}; random weights stand in for them: speeds are real, embeddings mean nothing")
+        return _random(note=reason)
 
 
 def _from_tag(tag: str) -> Weights:

@@ -67,7 +67,7 @@ function showVerdict(document_) {
     ? `OpenCLIP ${model.architecture} · weights ${model.pretrained} · ${model.precision.toUpperCase()} on ${model.device === "cuda" ? "the GPU" : "the CPU"} · ${model.dimension} numbers a photo`
     : "");
   notice.hidden = model.embeddings_meaningful !== false;
-  say(notice, `Random weights: speeds are real, embeddings mean nothing.${model.note ? ` ${model.note}` : ""}`);
+  say(notice, `Random weights: speeds are real, embeddings mean nothing${model.note ? `; ${model.note}` : ""}.`);
 }
 
 function unreachable(error) {

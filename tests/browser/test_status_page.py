@@ -127,6 +127,19 @@ def test_nothing_is_cut_off_and_axe_finds_nothing(
         assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}[theme]
 
 
+def test_weights_that_stand_in_are_said_once_with_the_reason(stack: Stack, page: Page) -> None:
+    answer = copy.deepcopy(recorded("ready"))
+    answer["ready"]["model"] |= {
+        "embeddings_meaningful": False,
+        "note": "the weights of 'openai' could not be downloaded (no network)",
+    }
+    stack.put(answer)
+    page.goto(stack.url)
+    expect(page.locator("#notice")).to_have_text(
+        "Random weights: speeds are real, embeddings mean nothing; the weights of 'openai' could not be downloaded (no network)."
+    )
+
+
 def test_it_is_small(stack: Stack, page: Page) -> None:
     stack.put(recorded("ready"))
     sizes: list[int] = []

@@ -1,5 +1,6 @@
 """`bakeoff status` says what the page says, of the same recorded run."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_what_compiles_has_its_phase_and_the_time_left(tmp_path: Path) -> None:
 def test_what_failed_has_its_reason(tmp_path: Path) -> None:
     text, _ = shown(tmp_path, invented_failure())
     assert WHY_FAILED in " ".join(text.split())
+
+
+def test_weights_that_stand_in_are_said_once_with_the_reason(tmp_path: Path) -> None:
+    answer = copy.deepcopy(recorded("ready"))
+    answer["ready"]["model"]["note"] = "the weights of 'openai' could not be downloaded (no network)"
+    words = " ".join(shown(tmp_path, answer)[0].split())
+    assert (
+        "model: the weights of 'openai' could not be downloaded (no network); random weights stand in for them" in words
+    )
+    assert words.count("mean nothing") == words.count("could not be downloaded") == 1
 
 
 def test_a_gpu_is_told(tmp_path: Path) -> None:

@@ -178,3 +178,9 @@ def test_an_upgraded_image_is_noticed_on_a_kept_volume(made: list[str], tmp_path
 def test_what_needs_the_model_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="run `bakeoff export` first"):
         artifacts.require(Settings(bakeoff_home=tmp_path))
+
+
+@pytest.mark.usefixtures("made")
+def test_a_note_of_an_earlier_version_is_its_reason_alone(tmp_path: Path) -> None:
+    kept = run(tmp_path).model_dump() | {"note": f"could not be downloaded; {artifacts.STAND_IN}"}
+    assert ModelArtifacts.model_validate(kept).note == "could not be downloaded"

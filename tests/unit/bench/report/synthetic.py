@@ -112,7 +112,7 @@ def synthetic_result(
             "precision": "fp16" if gpu else "fp32",
             "weights_sha256": "a" * 64,
             "embeddings_meaningful": meaningful,
-            "note": None if meaningful else "the hub could not be reached",
+            "note": None if meaningful else "the weights of 'openai' could not be downloaded (no network)",
         },
         settings=RunSettings(
             quick=False,
