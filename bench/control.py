@@ -12,6 +12,7 @@ from bench.client.connections import Embeddings, connect
 from bench.client.endpoint import Endpoint
 from bench.fairness import Served
 from bench.photos import Photo
+from bench.proxies import http_client
 from bench.scenarios import Input
 from bench.splits import composing_models
 from server.oip.counters import Counters, read_counters
@@ -27,9 +28,7 @@ class Control:
         """Prepare for a backend; nothing is sent yet."""
         self.name = name
         self.endpoint = endpoint
-        self._http = httpx.Client(
-            base_url=f"{endpoint.url}/", headers=endpoint.headers, timeout=endpoint.timeout_s, follow_redirects=True
-        )
+        self._http = http_client(endpoint.url, endpoint.headers, endpoint.timeout_s, base_url=f"{endpoint.url}/")
         self._configs: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench.client.endpoint import Endpoint
+from bench.proxies import proxy_for
 from bench.wan import Calibration, Unavailable, link
 
 
@@ -21,6 +22,8 @@ def open_links(endpoints: Mapping[str, Endpoint], opened: ExitStack) -> tuple[di
     found: dict[str, Endpoint] = {}
     measured: Calibration | None = None
     for name, endpoint in endpoints.items():
+        if proxy_for(endpoint.url):
+            raise Unavailable(f"{name} is reached through a proxy, before which no link can be put")
         made = opened.enter_context(link(endpoint.url))
         if measured is None:
             try:

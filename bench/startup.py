@@ -21,6 +21,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from bench.errors import BenchError
+from bench.proxies import get
 from server.keys import bearer, configured_keys
 
 ENTRYPOINT = Path(__file__).resolve().parents[1] / "entrypoint.sh"
@@ -161,7 +162,7 @@ def _start(environment: dict[str, str], url: str, log: Path, timeout_s: float) -
 
 def _ready(url: str) -> dict[str, Any] | None:
     try:
-        answer = httpx.get(url, timeout=5, headers=bearer(configured_keys()))
+        answer = get(url, bearer(configured_keys()), 5.0)
         document: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError):
         return None

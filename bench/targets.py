@@ -9,6 +9,7 @@ from pydantic import Field
 from bench.addresses import LOOPBACK, Addresses
 from bench.client.endpoint import Endpoint
 from bench.errors import BenchError
+from bench.proxies import get
 from bench.records import Record
 from bench.scenarios import TITLES, Input, Transport
 
@@ -99,7 +100,7 @@ def discover(addresses: Addresses, timeout_s: float = 10.0) -> Stack:
     """
     url = with_path(addresses.ready_url)
     try:
-        response = httpx.get(url, timeout=timeout_s, headers=addresses.headers)
+        response = get(url, addresses.headers, timeout_s)
         if response.status_code in (401, 403):
             raise BenchError(f"{url} answered {response.status_code}; give its key with --api-key or API_KEY")
         document = response.json()
@@ -150,7 +151,7 @@ def server_gpus(addresses: Addresses, timeout_s: float = 5.0) -> tuple[str, ...]
     """Return the names of the servers' GPUs, as they tell; empty where they do not."""
     base = with_path(addresses.ready_url).removesuffix("/ready")
     try:
-        answer = httpx.get(f"{base}/gpu-info", timeout=timeout_s, headers=addresses.headers)
+        answer = get(f"{base}/gpu-info", addresses.headers, timeout_s)
         return tuple(str(gpu["name"]) for gpu in answer.json()["gpus"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ()

@@ -6,6 +6,7 @@ from typing import Any, Self
 import httpx
 
 from bench.addresses import Addresses
+from bench.proxies import http_client
 from bench.targets import parse_ready, with_path
 
 
@@ -15,7 +16,7 @@ class Watch:
     def __init__(self, addresses: Addresses, timeout_s: float = 5.0) -> None:
         """Watch the stack at `addresses`."""
         self._addresses = addresses
-        self._http = httpx.Client(headers=addresses.headers, timeout=timeout_s)
+        self._http = http_client(addresses.ready_url, addresses.headers, timeout_s)
         self._last = self._look()
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from tritonclient.grpc import service_pb2
 
 from bench.client.bodies import Body
 from bench.client.endpoint import Endpoint
+from bench.proxies import proxy_for
 from bench.scenarios import Transport
 from server.keys import GRPC_PREFIX
 
@@ -67,9 +68,15 @@ class HttpConnection:
 
     def __init__(self, endpoint: Endpoint) -> None:
         kind = http.client.HTTPSConnection if endpoint.secure else http.client.HTTPConnection
-        self._connection = kind(urlsplit(endpoint.url).netloc, timeout=endpoint.timeout_s)
+        address, proxy = urlsplit(endpoint.url).netloc, proxy_for(endpoint.url)
+        self._connection = kind(f"{proxy.host}:{proxy.port}" if proxy else address, timeout=endpoint.timeout_s)
         self._prefix = endpoint.path
         self._headers = {**endpoint.headers, "Content-Type": "application/octet-stream"}
+        if proxy and endpoint.secure:
+            self._connection.set_tunnel(address, headers=proxy.headers)
+        elif proxy:
+            self._prefix = f"http://{address}{endpoint.path}"
+            self._headers |= proxy.headers
 
     def open(self) -> None:
         """Connect."""
@@ -110,6 +117,8 @@ class GrpcConnection:
         if endpoint.grpc is None:
             raise ValueError(f"{endpoint.url} has no gRPC port")
         self._address, self._secure, self._timeout_s = endpoint.grpc, endpoint.secure, endpoint.timeout_s
+        proxy = proxy_for(f"{'https' if endpoint.secure else 'http'}://{endpoint.grpc}")
+        self._way = ("grpc.http_proxy", proxy.url) if proxy else ("grpc.enable_http_proxy", 0)
         self._metadata = [
             (f"{prefix}{name.lower()}", value)
             for name, value in endpoint.headers.items()
@@ -120,7 +129,7 @@ class GrpcConnection:
 
     def open(self) -> None:
         """Connect."""
-        options = [*UNLIMITED, *OWN_CONNECTION]
+        options = [*UNLIMITED, *OWN_CONNECTION, self._way]
         if self._secure:
             self._channel = grpc.secure_channel(self._address, grpc.ssl_channel_credentials(), options)
         else:

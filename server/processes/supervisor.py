@@ -61,8 +61,16 @@ def environment(settings: Settings) -> dict[str, str]:
         "BAKEOFF_DRAIN_WAIT": f"{drain_s:.0f}",
         "BAKEOFF_STOP_WAIT": f"{max(1.0, settings.stop_timeout - KILL_MARGIN_S - drain_s):.0f}",
         "LOG_FORMAT": settings.log_format,
+        **_without_proxy(settings),
         **starts,
     }
+
+
+def _without_proxy(settings: Settings) -> dict[str, str]:
+    """Return `no_proxy` with what the programs reach on this machine, such as each other or a collector of traces."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    own = [*filter(None, given.split(",")), "localhost", "127.0.0.1", "::1", settings.host]
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(dict.fromkeys(own)))
 
 
 def main() -> None:

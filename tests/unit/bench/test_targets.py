@@ -31,13 +31,13 @@ def document(**states: str) -> dict[str, Any]:
 def answer(monkeypatch: pytest.MonkeyPatch, response: httpx.Response | Exception) -> list[str]:
     asked: list[str] = []
 
-    def get(url: str, **_: object) -> httpx.Response:
+    def get(_: httpx.Client, url: str) -> httpx.Response:
         asked.append(url)
         if isinstance(response, Exception):
             raise response
         return response
 
-    monkeypatch.setattr(httpx, "get", get)
+    monkeypatch.setattr(httpx.Client, "get", get)
     return asked
 
 
