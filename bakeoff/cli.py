@@ -112,13 +112,16 @@ def bench_server(
     results: Annotated[Path, typer.Option(help="Folder for the result.")] = ROOT / "results",
 ) -> None:
     """Measure the PyTorch server alone, beside what this machine can do in process."""
-    from bench.errors import BenchError
+    from bench.errors import BenchError, NothingAnswersError
     from bench.server.run import run
     from server.backends import pytorch_url
     from server.images.bundled import FOLDER
 
+    settings = _settings()
     try:
-        run(url or pytorch_url(_settings()), FOLDER, results, seconds, console)
+        run(url or pytorch_url(settings), FOLDER, results, seconds, console)
+    except NothingAnswersError as error:
+        _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:
         _stop(f"bakeoff: failed: {error}")
 
@@ -131,14 +134,17 @@ def soak(
     url: Annotated[str | None, typer.Option(help="Base URL of port 8002 on this machine.")] = None,
 ) -> None:
     """Send the PyTorch server images of all kinds for long, check every embedding, and watch its memory."""
-    from bench.errors import BenchError
+    from bench.errors import BenchError, NothingAnswersError
     from bench.server.soak import problems
     from bench.server.soak import soak as run
     from server.backends import pytorch_url
     from server.images.bundled import FOLDER
 
+    settings = _settings()
     try:
-        document = run(url or pytorch_url(_settings()), FOLDER, images, processes, connections, console)
+        document = run(url or pytorch_url(settings), FOLDER, images, processes, connections, console)
+    except NothingAnswersError as error:
+        _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:
         _stop(f"bakeoff: failed: {error}")
     console.print_json(data=document)
