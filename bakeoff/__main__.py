@@ -2,9 +2,12 @@
 
 import sys
 
+from bakeoff.characters import spare_the_locale
+
 
 def main() -> None:
     """Run the console command."""
+    spare_the_locale()
     if sys.argv[1:] == ["health"]:
         # The image's HEALTHCHECK: it must not wait for the imports of the other verbs.
         from bakeoff.health import main as health
