@@ -54,6 +54,6 @@ def compare(embeddings: npt.NDArray[np.float32], reference: npt.NDArray[np.float
     first, second = np.triu_indices(len(r), k=1)
     spread = np.median(np.linalg.norm(r[first] - r[second], axis=1))
     error = np.linalg.norm(b - r, axis=1).max() / spread
-    with np.errstate(divide="ignore", invalid="ignore"):  # an embedding of zeros has no cosine, and agrees with nothing
+    with np.errstate(invalid="ignore"):  # an embedding of zeros has no cosine, and agrees with nothing
         cosine = ((b * r).sum(axis=1) / (np.linalg.norm(b, axis=1) * np.linalg.norm(r, axis=1))).min()
     return Agreement(float(error), float(cosine), ERROR_BOUND[precision])

@@ -57,10 +57,6 @@ def test_sizes_hold_the_powers_of_two_the_largest_and_odd_ones(largest: int) -> 
         assert len(odd | ({largest} & set(ODD_SIZES))) == ODD_COUNT
 
 
-def test_the_largest_odd_sizes_are_warmed() -> None:
-    assert warmup_sizes(128) == [1, 2, 4, 8, 13, 16, 32, 37, 64, 97, 128]
-
-
 def test_every_size_is_sent_to_both_models(reference: Reference) -> None:
     backend = Backend(reference)
     progress: list[float] = []
@@ -102,3 +98,45 @@ def test_a_gpu_that_decodes_loosens_no_bound_but_that_of_photos_in_fp32(precisio
     assert bounds(precision, decodes_on_gpu=False) == {"pixels": precision, "encoded": precision}
     held_to = bounds(precision, decodes_on_gpu=True)
     assert held_to == {"pixels": precision, "encoded": "fp16" if precision == "fp32" else precision}
+
+
+@pytest.mark.parametrize(
+    ("largest", "sizes"),
+    [
+        (1, [1]),
+        (2, [1, 2]),
+        (3, [1, 2, 3]),
+        (16, [1, 2, 3, 4, 7, 8, 13, 16]),
+        (97, [1, 2, 4, 8, 13, 16, 32, 37, 64, 97]),
+        (128, [1, 2, 4, 8, 13, 16, 32, 37, 64, 97, 128]),
+    ],
+)
+def test_the_largest_odd_sizes_are_warmed(largest: int, sizes: list[int]) -> None:
+    assert warmup_sizes(largest) == sizes
+
+
+def test_warming_takes_the_photos_in_turn_and_tells_the_share_that_is_done(reference: Reference) -> None:
+    sent: list[tuple[str, list[int]]] = []
+
+    class Recording(Backend):
+        def _answer(self, rows: list[int], kind: str) -> np.ndarray:
+            sent.append((kind, rows))
+            return super()._answer(rows, kind)
+
+    progress: list[float] = []
+    warm(Recording(reference), reference, 8, progress.append)  # type: ignore[arg-type]
+    photos = [0, 1, 2, 3, 4, 5, 0, 1]
+    assert sent == [(kind, photos[:size]) for size in (1, 2, 3, 4, 7, 8) for kind in ("pixels", "encoded")]
+    assert progress == pytest.approx([done / 25 for done in (1, 3, 6, 10, 17, 25)])
+
+
+def test_pixels_that_are_shifted_alone_are_found(reference: Reference) -> None:
+    class Shifted(Backend):
+        def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
+            return super().embed_pixels(pixels) + np.float32(0.0005)
+
+    for decodes_on_gpu in (False, True):
+        with pytest.raises(
+            Disagreement, match="embeddings of pixels are not those of the FP32 PyTorch reference: error"
+        ):
+            verify(Shifted(reference), reference, 4, "fp32", decodes_on_gpu=decodes_on_gpu)  # type: ignore[arg-type]

@@ -1,6 +1,9 @@
+from importlib.metadata import version
+
 import pytest
 
 from server.oip.model import ModelSpec, TensorSpec, metadata, server_metadata
+from server.oip.spec import model_specs
 from tests.unit.oip.oip_messages import ENCODED, PIXELS
 
 
@@ -38,3 +41,16 @@ def test_specifications_that_cannot_be_served() -> None:
         TensorSpec("x", "UINT8", (3,))
     with pytest.raises(ValueError, match="output x of model m is BYTES"):
         ModelSpec("m", ("1",), "p", (), (TensorSpec("x", "BYTES", (-1,)),), 1)
+
+
+def test_the_two_models_are_those_of_the_readme() -> None:
+    pixels, files = model_specs(16)
+    embedding = (TensorSpec("embedding", "FP32", (-1, 512)),)
+    image = (TensorSpec("image", "UINT8", (-1, 3, 224, 224)),)
+    encoded = (TensorSpec("encoded_image", "BYTES", (-1, 1)),)
+    assert pixels == ModelSpec("openclip_vit_b32", ("1",), "pytorch", image, embedding, 16)
+    assert files == ModelSpec("openclip_vit_b32_encoded", ("1",), "pytorch", encoded, embedding, 16)
+
+
+def test_a_server_tells_its_version() -> None:
+    assert server_metadata()["version"] == version("clip-bakeoff")

@@ -1,5 +1,7 @@
 """Blocks never overlap, are all given back, and stay while an engine works on them."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,3 +93,24 @@ def test_a_failing_handler_leaves_nothing() -> None:
     with pytest.raises(ArenaFull):
         handler()
     assert allocator.free_bytes == SIZE
+
+
+def test_images_anywhere_in_the_arena_are_not_copied() -> None:
+    arena, allocator = Arena.create(SIZE), Allocator(SIZE)
+    with blocks(arena, allocator) as memory:
+        for offset in (0, PAGE, SIZE - 12):
+            image = arena.view(offset, 12).reshape(3, 2, 2)
+            assert memory.place(image) == offset
+        assert allocator.free_bytes == SIZE
+
+
+def test_images_outside_are_copied_in_c_order() -> None:
+    whole = Arena.create(SIZE)
+    arena = copy(whole)
+    arena.size = PAGE  # what lies just behind an arena is no part of it
+    with blocks(arena, Allocator(PAGE)) as memory:
+        behind = whole.view(PAGE, 12)
+        behind[:] = range(12)
+        offset = memory.place(behind.reshape(3, 2, 2))
+        assert offset == 0
+        assert memory.view(offset, 12).tolist() == list(range(12))

@@ -124,3 +124,18 @@ def test_an_engine_that_is_being_built_stays(cache: EngineCache) -> None:
     with cache.lock(oldest):
         cache.prune(0)
     assert cache.keys() == [oldest]
+
+
+def test_kernel_timings_belong_to_one_tensorrt_and_one_gpu(cache: EngineCache, tmp_path: Path) -> None:
+    file = cache.timing_cache("tensorrt 10.3.0", "NVIDIA H200")
+    assert file.parent == tmp_path
+    assert file == cache.timing_cache("tensorrt 10.3.0", "NVIDIA H200")
+    assert file != cache.timing_cache("tensorrt 10.4.0", "NVIDIA H200")
+    assert file != cache.timing_cache("tensorrt 10.3.0", "NVIDIA A100")
+    assert cache.keys() == []
+
+
+def test_whole_engines_are_listed_the_most_recently_used_first(cache: EngineCache) -> None:
+    oldest, middle, newest = several(cache)
+    (cache.folder(middle) / PLAN).write_bytes(b"damaged")
+    assert [engine.manifest.key for engine in cache.engines()] == [newest, oldest]
