@@ -1,6 +1,6 @@
 import pytest
 
-from bench.rounds import Basis, point, scores
+from bench.rounds import Basis, by_round, point, scores
 from bench.scenarios import Scenario
 from bench.splits import Split
 from bench.telemetry import Telemetry
@@ -113,3 +113,105 @@ def test_a_server_point_that_kept_the_bound_in_few_rounds_cannot_win() -> None:
 
     assert found(3) is None
     assert found(2) == "no rate that was tried kept 50 ms in most rounds"
+
+
+def test_five_rounds_have_an_interval_and_their_order() -> None:
+    windows = [
+        window(number, BATCH, "a", ms) for number, ms in ((3, 80.0), (1, 40.0), (2, 100.0), (5, 160.0), (4, 50.0))
+    ]
+    assert [[each.round for each in found] for found in by_round(windows)] == [[1], [2], [3], [4], [5]]
+    found = point(BATCH, "a", windows, Basis(seed=3)).images_per_s
+    assert found is not None
+    assert (found.low, found.value, found.high) == (50, 100, 200)
+    assert found.rounds == (200, 80, 100, 160, 50)
+
+
+def test_the_failures_of_a_point_are_those_of_all_its_windows() -> None:
+    found = point(
+        SINGLE, "a", [window(1, SINGLE, "a", 5.0, failures=2), window(2, SINGLE, "a", 5.0, failures=3)], Basis()
+    )
+    assert (found.requests, found.failures, found.problem) == (4, 5, "5 of 9 requests failed")
+
+
+def test_only_one_image_at_a_time_has_estimates_of_its_percentiles() -> None:
+    windows = [window(1, BATCH, "a", range(1, 101))]
+    found = point(BATCH, "a", windows, Basis())
+    assert (found.p90_estimate, found.p99_estimate) == (None, None)
+    found = point(SINGLE, "a", [window(1, SINGLE, "a", [5.0] * 700)], Basis())
+    assert found.p99_estimate is not None
+    assert found.p99_estimate.ms == pytest.approx(5, rel=1e-3)
+    assert (found.mean_ms, found.histogram is not None) == (pytest.approx(5, rel=1e-3), True)
+
+
+def test_where_latency_decides_the_throughput_is_still_told_by_round() -> None:
+    found = point(SINGLE, "a", [window(1, SINGLE, "a", 4.0), window(2, SINGLE, "a", 5.0)], Basis())
+    assert found.images_per_s is not None
+    assert found.images_per_s.rounds == pytest.approx((250, 200))
+    assert found.p50 is not None
+    assert found.p50.rounds == pytest.approx((4, 5), rel=1e-3)
+    silent = point(SINGLE, "a", [window(1, SINGLE, "a", 4.0), window(2, SINGLE, "a", [])], Basis())
+    assert (silent.images_per_s, silent.p50) == (None, None)
+
+
+@pytest.mark.parametrize(("busy", "bound"), [(0.9, False), (0.901, True)])
+def test_a_client_is_busy_above_nine_tenths_in_the_median_window(busy: float, bound: bool) -> None:
+    windows = [window(i, BATCH, "a", 80.0, client_busy=each) for i, each in enumerate([0.1, busy, 1.0], start=1)]
+    assert (point(BATCH, "a", windows, Basis()).client_bound is not None) is bound
+
+
+@pytest.mark.parametrize(
+    ("scenario", "key"),
+    [
+        (SINGLE, ("pixels", "http", 1, 1)),
+        (SINGLE.model_copy(update={"transport": "grpc"}), ("pixels", "grpc", 1, 1)),
+        (SINGLE.model_copy(update={"kind": "concurrency", "in_flight": 4}), ("pixels", "http", 1, 4)),
+        (SINGLE.model_copy(update={"kind": "concurrency", "input": "encoded"}), ("encoded", "http", 1, 1)),
+    ],
+)
+def test_the_client_s_own_limit_is_that_of_the_same_requests(
+    scenario: Scenario, key: tuple[str, str, int, int]
+) -> None:
+    windows = [window(1, scenario, "a", 10.0)]  # 100 images/s
+    bound = point(scenario, "a", windows, Basis(null_images_per_s={key: 101.0})).client_bound  # type: ignore[dict-item]
+    assert bound is not None
+    assert bound.startswith("99% of")
+    at_the_limit = Basis(null_images_per_s={key: 100 / 0.9})  # type: ignore[dict-item]
+    assert point(scenario, "a", windows, at_the_limit).client_bound is None
+    others = dict.fromkeys([("pixels", "http", 2, 1), ("encoded", "grpc", 1, 1), ("pixels", "http", 1, 0)], 1.0)
+    assert point(scenario, "a", windows, Basis(null_images_per_s=others)).client_bound is None  # type: ignore[arg-type]
+
+
+def test_a_slow_link_is_not_held_against_the_client() -> None:
+    wan = Scenario(kind="wan", input="pixels")
+    near = Basis(null_images_per_s={("pixels", "http", 1, 1): 101.0})
+    assert point(wan, "a", [window(1, wan, "a", 10.0)], near).client_bound is None
+
+
+def energy(joules: float | None, elapsed_s: float) -> Telemetry:
+    gpu = GpuTelemetry.model_validate(
+        dict.fromkeys(GpuTelemetry.model_fields) | {"index": 0, "name": "g", "samples": 2}
+    )
+    gpus = () if joules is None else (gpu.model_copy(update={"energy_j": joules}),)
+    return Telemetry(elapsed_s=elapsed_s, gpus=gpus, backends={})
+
+
+def test_energy_is_that_of_all_windows_over_their_images() -> None:
+    windows = [
+        window(1, BATCH, "a", 80.0, telemetry=energy(30, 2)),  # 15 W over 0.16 s
+        window(2, BATCH, "a", 160.0, telemetry=energy(20, 0.5)),  # 40 W over 0.32 s
+    ]
+    joules = point(BATCH, "a", windows, Basis()).joules_per_image
+    assert joules == pytest.approx((15 * 0.16 + 40 * 0.32) / 32)
+    for unknown in (None, energy(None, 2), energy(30, 0)):
+        silent = [windows[0], windows[1].model_copy(update={"telemetry": unknown})]
+        assert point(BATCH, "a", silent, Basis()).joules_per_image is None
+    nothing = window(1, BATCH, "a", [], telemetry=energy(30, 2))
+    assert point(BATCH, "a", [nothing], Basis()).joules_per_image is None
+
+
+def test_a_window_counts_when_nothing_failed_and_something_was_answered() -> None:
+    assert window(1, BATCH, "a", 80.0).clean
+    assert window(1, BATCH, "a", [80.0]).clean
+    assert not window(1, BATCH, "a", 80.0, failures=1).clean
+    assert not window(1, BATCH, "a", 80.0, invalid="restarted").clean
+    assert not window(1, BATCH, "a", []).clean

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,9 @@ def test_windows_fill_the_budget_and_no_more(budget_s: float, count: int, reques
 
 def test_no_time_left_gives_the_shortest_window() -> None:
     assert fitting_window_s(-3.0, lambda window_s: window_s) == SHORTEST_WINDOW_S
+
+
+def test_time_that_is_taken_to_the_last_second_fits() -> None:
+    assert fitting_window_s(7 * LONGEST_WINDOW_S, lambda seconds: 7 * seconds) == LONGEST_WINDOW_S
+    steps = fitting_window_s(60.0, lambda seconds: 60.0 if seconds < 1 else 90.0)
+    assert steps == pytest.approx(1, abs=1e-6)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figures import interval, number, optional, ratio
+from bench.figures import gigabytes, interval, megabytes, number, optional, ratio, relative
 from bench.intervals import Interval
 from bench.points import Figure
 
@@ -36,3 +36,19 @@ def test_a_figure_without_an_interval_has_none() -> None:
     assert interval(Figure(value=24.13, low=23.5, high=24.6, rounds=(24.13,))) == "24.1 (23.5 to 24.6)"
     assert interval(Figure(value=24.13, low=None, high=None, rounds=(24.13,))) == "24.1"
     assert interval(None) == optional(None) == "-"
+
+
+def test_sizes_and_errors_have_their_units() -> None:
+    assert gigabytes(80 * 2**30 + 2**28) == "80 GiB"
+    assert megabytes(1_250_000) == "1.2 MB"
+    assert (relative(0.00424), relative(3.14e-6), relative(None)) == ("0.0042", "3.1e-06", "-")
+
+
+def test_half_an_interval_is_none_and_a_number_is_shown() -> None:
+    assert interval(Figure(value=24.13, low=23.5, high=None, rounds=(24.13,))) == "24.1"
+    assert interval(Figure(value=24.13, low=None, high=24.6, rounds=(24.13,))) == "24.1"
+    assert optional(24.13) == "24.1"
+
+
+def test_what_is_next_to_nothing_has_six_decimals() -> None:
+    assert number(0.00001234) == "0.000012"
