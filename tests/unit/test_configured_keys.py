@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.keys import admin_secret, configured_keys
+from server.keys import KeyProblem, admin_secret, configured_keys, opens, parse_keys, read_key_file
 
 
 @pytest.fixture
@@ -53,4 +53,31 @@ def test_the_secret_of_a_start_is_inherited_and_outside_of_one_nobody_s(monkeypa
     monkeypatch.delenv("BAKEOFF_ADMIN_SECRET")
     guesses = {admin_secret() for _ in range(3)}
     assert len(guesses) == 3
-    assert all(len(guess) >= 43 for guess in guesses), "256 bits"
+    assert {len(guess) for guess in guesses} == {43}, "256 bits"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff\xfe", "cannot be read: not text"),
+        (b"\n \n", "holds no key; put one on each line, or unset API_KEY_FILE"),
+    ],
+)
+def test_a_key_file_that_holds_none_says_why(tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(KeyProblem) as caught:
+        read_key_file(file)
+    assert str(caught.value) == f"{file} {words}"
+
+
+def test_what_a_key_may_have_is_said() -> None:
+    with pytest.raises(KeyProblem, match=r"^a key may have letters, digits and \. _ ~ \+ / = - only$"):
+        parse_keys("with space")
+
+
+def test_blanks_around_a_key_that_is_sent_do_not_matter() -> None:
+    assert opens(b"Bearer one ", ["one"])
+    assert opens(b"bearer  one", ["one"])

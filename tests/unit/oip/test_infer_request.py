@@ -465,3 +465,15 @@ def test_json_integers_are_in_range_or_refused(datatype: str, value: int) -> Non
 def test_inner_dimension_of_zero(datatype: str, form: dict[str, Any]) -> None:
     body, length = message({"inputs": [{"name": "x", "datatype": datatype, "shape": [2, 0]} | form]})
     assert len(np.ravel(parse_request(body, length, any_model(datatype)).inputs["x"])) == 0
+
+
+def test_a_raw_binary_request_has_no_parameters_and_no_id() -> None:
+    found = parse_request(b"\xff\xd8 a JPEG", 0, ENCODED)
+    assert (found.parameters, found.id) == ({}, None)
+
+
+def test_several_names_are_listed_apart() -> None:
+    spec = ModelSpec("two", ("1",), "p", (TensorSpec("a", "INT8", (-1,)), TensorSpec("b", "INT8", (-1,))), (), 8)
+    assert refusal(*message({"inputs": []}), spec) == (
+        "expected 2 inputs but got 0 inputs for model 'two'. Got input(s) [], but missing required input(s) ['a', 'b']"
+    )

@@ -74,3 +74,14 @@ async def test_an_error_of_the_work_is_its_own() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await answer_in_time(request(patient), fails(), 5)
+
+
+async def test_a_message_that_is_not_the_end_of_a_client_is_none() -> None:
+    messages = iter(["http.request", "http.request"])
+
+    async def sending() -> dict[str, str]:
+        kind = next(messages, None)
+        return await patient() if kind is None else {"type": kind}
+
+    assert await answer_in_time(request(sending), Work(0.05)(), 5) == "answer"
+    assert list(messages) == []

@@ -40,7 +40,7 @@ def test_a_figure_without_an_interval_has_none() -> None:
 
 def test_sizes_and_errors_have_their_units() -> None:
     assert gigabytes(80 * 2**30 + 2**28) == "80 GiB"
-    assert megabytes(1_250_000) == "1.2 MB"
+    assert (megabytes(1_250_000), megabytes(10**12)) == ("1.2 MB", "1000000.0 MB")
     assert (relative(0.00424), relative(3.14e-6), relative(None)) == ("0.0042", "3.1e-06", "-")
 
 
