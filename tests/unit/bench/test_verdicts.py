@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bench.intervals import Interval, median_interval, paired_ratio
 from bench.scenarios import Scenario
-from bench.verdicts import Verdict, excludes_a_tie, verdict
+from bench.verdicts import Verdict, excludes_a_tie, leading, verdict
 
 SCENARIO = Scenario(kind="single", input="pixels")
 
@@ -111,3 +111,43 @@ def test_the_interval_is_student_s() -> None:
 
 def test_the_interval_of_a_median_of_five_is_their_range() -> None:
     assert median_interval([5.0, 1.0, 4.0, 2.0, 3.0], seed=1) == (1, 5)
+
+
+def test_how_many_rounds_there_were_is_told() -> None:
+    found = judge(a=[100.0], b=[1.0])
+    assert (found.winner, found.leader, found.ahead) == (None, "a", {})
+    assert found.reason == "1 complete round; a winner needs 5"
+    assert judge(a=[100.0] * 5, b=[1.0] * 5).winner == "a"
+
+
+def test_all_that_the_client_held_back_are_named() -> None:
+    found = judge(bound=("c", "b"), a=rounds(200, 1), b=rounds(100, 2), c=rounds(90, 3), d=rounds(80, 4))
+    assert (found.winner, found.reason) == (None, "the client was the limit of b, c")
+
+
+def test_without_anybody_sound_nobody_leads() -> None:
+    found = judge({"a": "x", "b": "y"}, a=[1.0] * 5, b=[2.0] * 5)
+    assert (found.scenario, found.leader, found.ahead) == (SCENARIO, None, {})
+    assert found.reason == "no backend was free of problems"
+
+
+def test_a_winner_needs_no_reason_and_tells_its_lead() -> None:
+    found = judge(a=rounds(100, 1), b=rounds(50, 2))
+    assert (found.scenario, found.winner, found.leader, found.reason) == (SCENARIO, "a", "a", None)
+    assert found.ahead == {"b": paired_ratio(rounds(100, 1), rounds(50, 2))}
+
+
+def test_the_geometric_mean_leads_and_who_has_no_figures_is_last() -> None:
+    assert leading({"b": [], "a": [4.0, 4.0], "c": [1.0, 15.0]}) == "a"
+    assert leading({"a": [0.5, 0.5], "b": [0.4, 0.6]}) == "a"
+    assert leading({"a": [], "b": [0.01]}) == "b"
+
+
+@pytest.mark.parametrize(
+    ("lead", "wins"),
+    [((1.02, 1.001, 1.04), True), ((1.0199, 1.01, 1.03), False), ((1.5, 1.0, 2.25), False)],
+)
+def test_a_lead_of_two_percent_is_enough_and_one_that_may_be_none_is_not(
+    lead: tuple[float, float, float], wins: bool
+) -> None:
+    assert excludes_a_tie(Interval(value=lead[0], low=lead[1], high=lead[2])) is wins

@@ -1,5 +1,6 @@
 """What is kept is whole and fits, or is not used; what is not used for longest goes first."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -139,3 +140,88 @@ def test_whole_engines_are_listed_the_most_recently_used_first(cache: EngineCach
     oldest, middle, newest = several(cache)
     (cache.folder(middle) / PLAN).write_bytes(b"damaged")
     assert [engine.manifest.key for engine in cache.engines()] == [newest, oldest]
+
+
+def test_a_manifest_holds_all_that_is_known_of_an_engine(cache: EngineCache) -> None:
+    key = keep(cache)
+    engine = cache.find(key)
+    assert engine is not None
+    assert engine.plan == cache.folder(key) / PLAN
+    manifest = engine.manifest
+    assert (manifest.key, manifest.built_at, manifest.size) == (key, "2026-01-01T00:00:00+00:00", 1000)
+    assert manifest.sha256 == hashlib.sha256(b"p" * 1000).hexdigest()
+    assert (manifest.tensors, manifest.layers) == ([{"name": "image"}], [])
+    assert cache.keep(IDENTITY, DESCRIPTION, manifest.built_at) == engine
+    assert len(key) == 16
+
+
+def test_a_manifest_that_was_made_to_fit_another_folder_is_found_out(
+    cache: EngineCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = keep(cache)
+    cache.folder(key).rename(cache.folder("0123456789abcdef"))
+    file = cache.folder("0123456789abcdef") / MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"key": "0123456789abcdef"}))
+    assert cache.find("0123456789abcdef") is None
+    assert caplog.messages == [f"engine 0123456789abcdef is not used: its manifest is of the engine {key}"]
+
+
+def test_an_engine_that_cannot_be_read_is_not_used_and_the_log_says_why(
+    cache: EngineCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = keep(cache)
+    (cache.folder(key) / MANIFEST).unlink()
+    assert cache.find(key) is None
+    assert caplog.messages == [], "an engine that is still being built is no problem"
+    (cache.folder(key) / MANIFEST).mkdir()
+    assert cache.find(key) is None
+    assert caplog.messages == [f"engine {key} is not used: it cannot be read (Is a directory)"]
+
+
+def test_a_damaged_engine_is_told_in_one_line(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
+    key = keep(cache)
+    (cache.folder(key) / PLAN).write_bytes(b"q" * 1000)
+    assert cache.find(key) is None
+    (cache.folder(key) / MANIFEST).write_text("{")
+    assert cache.find(key) is None
+    assert caplog.messages == [
+        f"engine {key} is not used: its content is not what was built",
+        f"engine {key} is not used: its manifest cannot be read",
+    ]
+
+
+def test_pruning_counts_what_stays_and_tells_what_goes(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
+    oldest, middle, newest = several(cache)
+    size = cache.size(oldest)
+    assert size == sum(file.stat().st_size for file in cache.folder(oldest).iterdir()) > 1000
+    with caplog.at_level("INFO", "bakeoff.tensorrt"):
+        assert cache.prune(3 * size) == []
+        assert cache.prune(2 * size, keep=oldest) == [middle]
+    assert cache.keys() == [newest, oldest]
+    assert caplog.messages == [
+        f"engine {middle} removed: not used for longest, and the cache is full (ENGINE_CACHE_GB)"
+    ]
+    assert cache.prune(2 * size - 1) == [oldest]
+
+
+def test_what_is_smaller_and_older_may_stay_where_a_larger_one_goes(cache: EngineCache) -> None:
+    small = keep(cache, IDENTITY.model_copy(update={"optimization_level": 0}), size=10)
+    large = keep(cache, IDENTITY.model_copy(update={"optimization_level": 1}), size=5000)
+    newest = keep(cache, IDENTITY.model_copy(update={"optimization_level": 2}), size=10)
+    for age, key in enumerate((small, large, newest)):
+        os.utime(cache.folder(key), (age, age))
+    assert cache.prune(cache.size(small) + cache.size(newest)) == [large]
+
+
+def test_locks_and_other_files_are_no_engines(tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "not" / "there" / "yet")
+    assert cache.keys() == []
+    with cache.lock("0123456789abcdef") as held:
+        assert held.is_locked
+        assert Path(held.lock_file).name == "0123456789abcdef.lock"
+    key = keep(cache)
+    cache.timing_cache("tensorrt 10.3.0", None).write_bytes(b"timings")
+    assert cache.keys() == [key]
+    assert cache.timing_cache("tensorrt 10.3.0", None).name == (
+        f"timings-{hashlib.sha256(b'tensorrt 10.3.0 None').hexdigest()[:16]}.cache"
+    )
