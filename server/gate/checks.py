@@ -21,7 +21,7 @@ class Disagreement(RuntimeError):
 
 def warmup_sizes(largest: int) -> list[int]:
     """Return the batch sizes to warm: every power of two up to `largest`, `largest` itself, and three odd sizes."""
-    powers = [1 << exponent for exponent in range(largest.bit_length()) if 1 << exponent <= largest]
+    powers = [1 << exponent for exponent in range(largest.bit_length())]
     odd = [size for size in ODD_SIZES if size <= largest][-ODD_COUNT:]
     return sorted({*powers, *odd, largest})
 

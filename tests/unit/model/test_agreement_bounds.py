@@ -51,3 +51,8 @@ def test_an_embedding_of_zeros_agrees_with_nothing_and_does_not_warn() -> None:
     empty = embeddings()
     empty[2] = 0
     assert not compare(empty, embeddings(), "fp16").holds
+
+
+def test_the_cosine_does_not_depend_on_lengths() -> None:
+    longer = 2 * embeddings()
+    assert compare(longer, longer, "fp32").cosine == pytest.approx(1)
