@@ -157,3 +157,19 @@ def test_the_windows_of_all_slots_fill_what_remains() -> None:
     assert pace.total_s(slots, 2.0) == pytest.approx(3 * (0.1 + 2.0 + 0.002 + AROUND_S), abs=1e-3)
     seconds = pace.fitting_s(9.0, slots)
     assert pace.total_s(slots, seconds) == pytest.approx(9.0, abs=1e-3)
+
+
+def test_windows_that_take_all_that_remains_fit() -> None:
+    pace = learnt(lambda _: 50)
+    whole_s = ROUNDS * sum(pace.window_s(each, name, THIN_BELOW_S) for each in POINTS for name in POINTS[each])
+    assert kept(pace, whole_s) == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert kept(pace, whole_s - 1) == [1, 2, 4, 8, 16, 32, 64]
+
+
+def test_a_curve_never_loses_its_last_point_however_slow() -> None:
+    assert kept(learnt(lambda _: 5000), 1) == [1, 2]
+
+
+def test_a_turn_of_less_than_three_times_a_short_window_is_not_slow() -> None:
+    assert kept(learnt(lambda batch: 667 / batch), 400) == [1, 2, 8, 32, 128]  # each takes 3 s of at most 3.3
+    assert kept(learnt(lambda batch: 800 / batch), 400) == [1, 2, 4, 8, 16]  # 3.6 s

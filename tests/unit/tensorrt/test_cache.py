@@ -225,3 +225,12 @@ def test_locks_and_other_files_are_no_engines(tmp_path: Path) -> None:
     assert cache.timing_cache("tensorrt 10.3.0", None).name == (
         f"timings-{hashlib.sha256(b'tensorrt 10.3.0 None').hexdigest()[:16]}.cache"
     )
+
+
+def test_only_what_was_removed_is_said_to_be(cache: EngineCache) -> None:
+    oldest, middle, newest = several(cache)
+    with cache.lock(oldest):
+        assert cache.prune(0) == [newest, middle]
+    engine = cache.find(oldest)
+    assert engine is not None
+    assert engine.plan.read_bytes() == b"p" * 1000
