@@ -5,7 +5,7 @@ import sys
 from urllib.parse import urlsplit
 
 from server.gate.document import Document, read_document
-from server.home import bakeoff_home, state_file
+from server.home import EnvFileProblem, bakeoff_home, state_file
 from server.keys import KeyProblem, bearer, configured_keys
 
 TIMEOUT_S = 2.0
@@ -14,8 +14,10 @@ MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")
 
 def main() -> int:
     """Print one line and return the exit status: 0 when the container is ready, else 1."""
-    document = read_document(state_file(bakeoff_home()))
-    problems = _problems(document)
+    try:
+        problems = _problems(read_document(state_file(bakeoff_home())))
+    except EnvFileProblem as error:
+        problems = [str(error)]
     if problems:
         print(f"not ready: {'; '.join(problems)}", file=sys.stderr)
         return 1

@@ -10,9 +10,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from server.home import ENV_FILE
+from server.home import env_file
 
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """What may stand after `Bearer` (RFC 6750, section 2.1); it also needs no quoting in Triton's options."""
@@ -65,8 +63,9 @@ def configured_keys() -> tuple[str, ...]:
 
     Raises:
         KeyProblem: they cannot be used.
+        EnvFileProblem: `.env` cannot be read.
     """
-    file = dotenv_values(ENV_FILE)
+    file = env_file()
     listed = parse_keys(os.environ.get("API_KEY") or file.get("API_KEY") or "")
     path = os.environ.get("API_KEY_FILE") or file.get("API_KEY_FILE")
     return tuple(dict.fromkeys([*listed, *(read_key_file(Path(path).expanduser()) if path else ())]))

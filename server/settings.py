@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server import shared_memory
-from server.home import ENV_FILE, bakeoff_home
+from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
 from server.keys import parse_keys, read_key_file
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
@@ -276,10 +276,13 @@ def load_settings() -> Settings:
     `max_batch_size` is smaller than what was set where /dev/shm would not hold such batches; the preflight says so.
 
     Raises:
-        SettingsError: naming each offending variable, its value and what is allowed.
+        SettingsError: naming each offending variable, its value and what is allowed; or `.env` cannot be read.
     """
     try:
+        env_file()  # says what is wrong with the file, where pydantic's own reading of it ends in a traceback
         settings = Settings()
+    except EnvFileProblem as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
     largest = shared_memory.largest_batch(settings.max_batch_size, len(settings.tritons))
