@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from server.limits import available_cores
+
 PACKAGES = ("clip-bakeoff", "tritonclient", "numpy", "scipy", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
 
 
@@ -42,7 +44,7 @@ def this_machine() -> Machine:
     gpus, driver = _nvidia()
     return Machine(
         cpu=cpu_model(_lines(Path("/proc/cpuinfo"))) or platform.processor() or platform.machine(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=available_cores(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         gpus=gpus,
         driver=driver,

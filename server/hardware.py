@@ -1,14 +1,13 @@
 """What this machine has, and what `auto` in the settings therefore means."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 import pynvml
 
 from server import shared_memory
+from server.limits import available_cores
 from server.nvml import of_each_gpu
 from server.settings import Precision, Settings, SettingsError
 
@@ -61,11 +60,6 @@ def _gpu(index: int, handle: Any) -> Gpu:
         memory.free,
         pynvml.nvmlSystemGetDriverVersion(),
     )
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use: its affinity mask, which container CPU sets narrow."""
-    return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
 
 
 def resolve(settings: Settings) -> Hardware:

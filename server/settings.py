@@ -98,7 +98,10 @@ class Settings(BaseSettings):
         0, ge=0, le=1_000_000, description="microseconds that a batch waits for company, on all backends alike"
     )
     cpu_threads: int = Field(
-        0, ge=0, le=1024, description="threads of one model on a CPU; 0 takes the cores this process may use"
+        0,
+        ge=0,
+        le=1024,
+        description="threads of one model on a CPU; 0 takes the cores this process may use, by its affinity and its quota",
     )
     decode_workers: int = Field(
         0,

@@ -1,6 +1,5 @@
 """The client processes, as the rest of the benchmark sees them."""
 
-import os
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -11,6 +10,7 @@ from bench.client.load import Load, Seen, together
 from bench.client.worker import share, work
 from bench.errors import BenchError
 from bench.photos import PhotoSet
+from server.limits import available_cores
 
 MOST_PROCESSES = 8
 START_S = 0.02
@@ -19,7 +19,7 @@ START_S = 0.02
 
 def usual_processes() -> int:
     """Return half the cores that this process may use, at most 8: the other half is the servers', where they are here."""
-    return max(1, min(MOST_PROCESSES, len(os.sched_getaffinity(0)) // 2))
+    return max(1, min(MOST_PROCESSES, available_cores() // 2))
 
 
 class Clients:

@@ -1,7 +1,6 @@
 """Measure the ceilings, then the server, and write both side by side."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.client.pool import usual_processes
 from bench.errors import BenchError
 from bench.machine import this_machine
 from bench.server.load import Clients, Sample
@@ -70,7 +70,7 @@ def run(url: str, photos: Path, results: Path, seconds: float, console: Console)
     console.print("measuring what this machine can do in process")
     ceilings = _ceilings()
     points = GPU_POINTS if server.gpu_bytes(memory_by_process()) is not None else CPU_POINTS
-    clients = Clients(url, photos, processes=max(1, min(8, (os.cpu_count() or 2) // 2)))
+    clients = Clients(url, photos, processes=usual_processes())
     measured = []
     try:
         for point in points:

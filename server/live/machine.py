@@ -1,12 +1,12 @@
 """How busy the machine is: its GPUs through NVML, its processors and its memory through the system."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
 import pynvml
 
+from server.limits import available_cores
 from server.nvml import ask, of_each_gpu
 
 
@@ -57,7 +57,7 @@ def memory_total() -> int:
 
 def processors() -> int:
     """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    return available_cores()
 
 
 def _look(_: int, handle: Any) -> GpuLoad:

@@ -17,6 +17,7 @@ from server import hardware
 from server.files import atomic_file
 from server.images import prepare
 from server.images.bundled import bundled_photos
+from server.limits import available_cores
 from server.model.agreement import compare
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts, ModelError
 from server.model.ensure import OPSET, Progress
@@ -47,6 +48,7 @@ def make(
         OSError: the folder cannot be written, or the disk is full; nothing half-written is left.
     """
     home = settings.home
+    torch.set_num_threads(available_cores())
     progress(f"weights: {settings.pretrained}")
     weights = resolve_weights(settings)
     weights_file = home.weights / "visual.safetensors"
@@ -141,6 +143,7 @@ def _check_graph(path: Path, reference: Reference, precision: GraphPrecision, se
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = available_cores()
     if precision == "fp16":
         # ONNX Runtime 1.32 crashes on a CPU when it fuses the FP16 graph; node by node it computes it. On a GPU, too: where
         # the CUDA provider cannot be loaded, the CPU's takes its place without asking.

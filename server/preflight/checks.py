@@ -11,7 +11,8 @@ from typing import Literal
 import psutil
 
 from server import cuda_compat, descriptors, shared_memory
-from server.hardware import MOST_DECODERS, available_cores, resolve
+from server.hardware import MOST_DECODERS, resolve
+from server.limits import available_cores, memory_limit
 from server.model import artifacts
 from server.model.ensure import exported
 from server.preflight import gpu
@@ -117,7 +118,7 @@ def _tensorrt(settings: Settings) -> Finding:
 
 def _memory() -> Finding:
     available = psutil.virtual_memory().available
-    limit = _cgroup_limit()
+    limit = memory_limit()
     usable = min(available, limit) if limit else available
     found = f"{usable / GIB:.1f} GiB available"
     if usable < MEMORY_NEEDED:
@@ -128,17 +129,6 @@ def _memory() -> Finding:
             f"all backends together take up to {MEMORY_NEEDED / GIB:.0f} GiB; run fewer with BACKENDS=...",
         )
     return Finding("memory", "ok", found)
-
-
-def _cgroup_limit() -> int | None:
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < 2**60:  # cgroup v1 writes "no limit" as a huge number
-            return int(text)
-    return None
 
 
 def _shared_memory(settings: Settings) -> Finding:

@@ -45,6 +45,7 @@ def load(settings: Settings, hardware: Hardware, gpu: int | None) -> Model:
         SettingsError: `DECODE=gpu` where the GPU's decoder cannot be used.
     """
     model = artifacts.require(settings)
+    torch.set_num_threads(hardware.threads)  # of its own it takes every core that it sees, whatever the quota
     if gpu is None:
         return _on_cpu(model, settings, hardware)
     torch.cuda.set_device(gpu)
@@ -81,7 +82,6 @@ def _gpu_decoder(settings: Settings) -> Decoder | None:
 
 
 def _on_cpu(model: ModelArtifacts, settings: Settings, hardware: Hardware) -> Model:
-    torch.set_num_threads(hardware.threads)
     precision = hardware.precision
     encoder = _cpu_encoder(model, settings, precision)
     if precision == "bf16" and settings.precision == "auto":

@@ -1,6 +1,7 @@
 """The whole is ready exactly when every backend is ready or skipped, and at least one is ready."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
