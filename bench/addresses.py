@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from bench.errors import BenchError
+from server.addresses import netloc
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -54,11 +55,11 @@ def reachable(told: str, asked: str, ports: Mapping[int, tuple[str, int]]) -> st
     parts = urlsplit(told)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     if port is not None and port in ports:
-        return urlunsplit(parts._replace(netloc=_netloc(*ports[port])))
+        return urlunsplit(parts._replace(netloc=netloc(*ports[port])))
     host = urlsplit(asked).hostname
     if parts.hostname not in LOOPBACK or host is None or host in LOOPBACK:
         return told
-    return urlunsplit(parts._replace(netloc=_netloc(host, parts.port)))
+    return urlunsplit(parts._replace(netloc=netloc(host, parts.port)))
 
 
 def parse_ports(entries: Sequence[str], ready_url: str) -> dict[int, tuple[str, int]]:
@@ -108,8 +109,3 @@ def parse_urls(entries: Sequence[str], usual: str) -> tuple[str, dict[str, str]]
 def with_mapped_ready(ready_url: str, ports: Mapping[int, tuple[str, int]]) -> str:
     """Return `ready_url` itself as it is reached by the map."""
     return reachable(ready_url, ready_url, ports)
-
-
-def _netloc(host: str, port: int | None) -> str:
-    host = f"[{host}]" if ":" in host else host
-    return f"{host}:{port}" if port else host

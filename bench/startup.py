@@ -35,6 +35,7 @@ PORTS = {
     "TENSORRT_GRPC_PORT": 8021,
     "TENSORRT_METRICS_PORT": 8022,
 }
+HOST = "127.0.0.1"
 POLL_S = 0.1
 STOP_S = 20.0
 LOG_LINES = 15
@@ -138,9 +139,10 @@ def cold_and_warm(
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **(settings or {}),
             "BAKEOFF_HOME": str(second),
+            "HOST": HOST,
             **{name: str(port + shift) for name, port in PORTS.items()},
         }
-        url = f"http://127.0.0.1:{PORTS['PYTORCH_HTTP_PORT'] + shift}/ready"
+        url = f"http://{HOST}:{PORTS['PYTORCH_HTTP_PORT'] + shift}/ready"
         starts = [_start(environment, url, Path(folder) / "log", timeout_s) for _ in range(2)]
     return ColdAndWarm(cold=starts[0], warm=starts[1])
 

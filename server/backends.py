@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from server.addresses import netloc, reached_at
 from server.settings import BackendName, Settings
 
 
@@ -35,17 +36,17 @@ class Backend:
     @property
     def url(self) -> str:
         """Base URL of its HTTP port, as seen from this machine."""
-        return f"http://{self.host}:{self.http_port}"
+        return f"http://{netloc(self.host, self.http_port)}"
 
     @property
     def grpc_url(self) -> str | None:
         """`host:port` of its gRPC port, as seen from this machine."""
-        return f"{self.host}:{self.grpc_port}" if self.grpc_port else None
+        return netloc(self.host, self.grpc_port) if self.grpc_port else None
 
 
 def backends(settings: Settings) -> dict[BackendName, Backend]:
     """Return the enabled backends in their fixed order."""
-    host = _client_host(settings)
+    host = reached_at(settings.host)
     table = (
         Backend(
             "pytorch",
@@ -93,8 +94,4 @@ def metrics_host(backend: Backend, settings: Settings) -> str:
 
 def pytorch_url(settings: Settings) -> str:
     """Return the base URL of port 8002, which serves `/ready` for the whole container."""
-    return f"http://{_client_host(settings)}:{settings.pytorch_http_port}"
-
-
-def _client_host(settings: Settings) -> str:
-    return "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    return f"http://{netloc(reached_at(settings.host), settings.pytorch_http_port)}"

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server import shared_memory
+from server.addresses import parse_host
 from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
 from server.keys import parse_keys, read_key_file
 
@@ -44,7 +45,10 @@ class Settings(BaseSettings):
         description="backends without which the container is not ready, separated by commas; empty: every enabled one "
         "that this hardware can run",
     )
-    host: str = Field("127.0.0.1", description="address that every port binds; the image sets `0.0.0.0`")
+    host: str = Field(
+        "127.0.0.1",
+        description="IP address that every port binds, `::1` and `::` too (IPv6 only); the image sets `0.0.0.0`",
+    )
     pytorch_http_port: Port = Field(8002, description="PyTorch server: HTTP, metrics and `/ready`")
     onnx_http_port: Port = Field(8010, description="Triton with ONNX Runtime: HTTP")
     onnx_grpc_port: Port = Field(8011, description="Triton with ONNX Runtime: gRPC")
@@ -212,6 +216,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return parse_host(value)
 
     @field_validator("bakeoff_home")
     @classmethod

@@ -10,6 +10,7 @@ from geventhttpclient.response import HTTPParseError
 from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
+from server.addresses import netloc
 from server.keys import ADMIN_HEADER, admin_secret, bearer
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXEL_MODEL
 
@@ -45,7 +46,7 @@ class BackendClient:
         self, host: str, port: int, keys: Sequence[str] = (), *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         self._client = http.InferenceServerClient(
-            f"{host}:{port}", connection_timeout=CONNECT_TIMEOUT_S, network_timeout=answer_timeout_s
+            netloc(host, port), connection_timeout=CONNECT_TIMEOUT_S, network_timeout=answer_timeout_s
         )
         self._headers = bearer(keys)
 

@@ -7,6 +7,7 @@ from collections import deque
 
 import httpx
 
+from server.addresses import netloc
 from server.backends import Backend, metrics_host
 from server.hardware import Hardware
 from server.keys import bearer
@@ -96,7 +97,7 @@ def facts(settings: Settings, hardware: Hardware) -> dict[str, object]:
 def _ask(client: httpx.Client, backend: Backend, host: str) -> Figures | None:
     at = time.monotonic()
     try:
-        answer = client.get(f"http://{host}:{backend.metrics_port}/metrics")
+        answer = client.get(f"http://{netloc(host, backend.metrics_port)}/metrics")
         return read_figures(answer.text, at) if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None

@@ -11,6 +11,7 @@ from typing import Literal
 import psutil
 
 from server import cuda_compat, descriptors, shared_memory
+from server.addresses import family, is_loopback
 from server.hardware import MOST_DECODERS, resolve
 from server.limits import available_cores, memory_limit
 from server.model import artifacts
@@ -191,7 +192,15 @@ def _ports(settings: Settings) -> Finding:
     used = {
         name: value for name, value in settings if name.endswith("_port") and name.split("_")[0] in settings.backends
     }
-    taken = [f"{port} ({name.upper()})" for name, port in used.items() if not _can_bind(settings.host, port)]
+    try:
+        taken = [f"{port} ({name.upper()})" for name, port in used.items() if not _can_bind(settings.host, port)]
+    except OSError as error:
+        return Finding(
+            "ports",
+            "fail",
+            f"HOST={settings.host} cannot be bound: {error.strerror}",
+            "set HOST to an address of this machine; where it has no IPv6, 127.0.0.1 or 0.0.0.0",
+        )
     if taken:
         return Finding(
             "ports",
@@ -218,19 +227,27 @@ def _access(settings: Settings) -> Finding:
     if settings.keys:
         return Finding("access", "ok", f"every port but liveness asks for a key ({len(settings.keys)} known)")
     found = f"no API_KEY, so the ports are open to everybody who reaches {settings.host}"
-    if settings.host in ("127.0.0.1", "::1", "localhost"):
+    if is_loopback(settings.host):
         return Finding("access", "ok", found)
     return Finding("access", "warn", found, "set API_KEY unless nobody else can reach them")
 
 
 def _can_bind(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    """Tell whether a port is free.
+
+    Raises:
+        OSError: the address is not one of this machine.
+    """
+    with socket.socket(family(host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as the servers bind it
         try:
             probe.bind((host, port))
         except OSError as error:
-            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
     return True
 
 

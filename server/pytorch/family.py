@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from server.addresses import family
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.heartbeat import SILENT_AFTER_S, Watch
@@ -160,15 +161,11 @@ class Family:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        listener = socket.create_server((host, port), backlog=BACKLOG, family=_address_family(host))
+        listener = socket.create_server((host, port), backlog=BACKLOG, family=family(host))
     except OSError as error:
         raise OSError(f"PYTORCH_HTTP_PORT={port} on {host} cannot be used: {error.strerror}") from None
     listener.setblocking(False)
     return listener
-
-
-def _address_family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _metrics(folder: Path, processes: int) -> dict[str, str]:

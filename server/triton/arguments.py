@@ -3,6 +3,7 @@
 from collections.abc import Container
 from pathlib import Path
 
+from server.addresses import netloc
 from server.backends import Backend, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME
 from server.settings import BackendName, Settings
@@ -58,11 +59,11 @@ def arguments(
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(backend)}",
         f"--backend-config=python,stub-timeout-seconds={STUB_START_TIMEOUT_S}",
-        f"--http-address={settings.host}",
+        f"--http-address={_http_address(settings.host)}",
         f"--http-port={backend.http_port}",
-        f"--grpc-address={settings.host}",
+        f"--grpc-address={netloc(settings.host)}",
         f"--grpc-port={backend.grpc_port}",
-        f"--metrics-address={_metrics_address(settings)}",
+        f"--metrics-address={_http_address(_metrics_host(settings))}",
         f"--metrics-port={backend.metrics_port}",
         f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
@@ -89,7 +90,12 @@ def restrictions(settings: Settings, admin: str) -> list[str]:
     return [f"--{option}={rule}" for option in ("http-restricted-api", "grpc-restricted-protocol") for rule in rules]
 
 
-def _metrics_address(settings: Settings) -> str:
+def _http_address(host: str) -> str:
+    """Return `host` as Triton's HTTP library takes it; anything else it cannot read is 255.255.255.255 to it."""
+    return f"ipv6:{host}" if ":" in host else host
+
+
+def _metrics_host(settings: Settings) -> str:
     return "127.0.0.1" if protects_metrics(settings) else settings.host
 
 
