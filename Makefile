@@ -25,7 +25,7 @@ bakeoff: setup ## everything: install, start, wait until ready, measure, report,
 
 setup: $(VENV)/installed-$(RUNTIME) ## make the virtual environment
 
-$(VENV)/installed-%: uv.lock pyproject.toml scripts/uv.txt
+$(VENV)/installed-%: uv.lock pyproject.toml scripts/uv.txt scripts/setup.sh
 	@scripts/setup.sh "$(PYTHON)" $(VENV) $*
 	@touch $@
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from bakeoff import engine, stack, status_table
 from bakeoff.bench import bench
@@ -32,7 +33,7 @@ def up(
     settings = _settings()
     if detach:
         log = stack.start_detached(settings)
-        console.print(f"starting; its log is {log}")
+        console.print(f"starting; its log is {log}", soft_wrap=True, markup=False)
     else:
         stack.run_in_foreground()
 
@@ -79,7 +80,7 @@ def preflight() -> None:
     marks = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
     for finding in findings:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        console.print(f"{marks[finding.level]} {finding.subject}: {finding.found}{remedy}", soft_wrap=True)
+        console.print(f"{marks[finding.level]} {escape(f'{finding.subject}: {finding.found}{remedy}')}", soft_wrap=True)
     failed = [finding.subject for finding in findings if finding.level == "fail"]
     if failed:
         _stop(f"bakeoff: failed: preflight: {', '.join(failed)} (see above)")
@@ -93,13 +94,13 @@ def export() -> None:
 
     settings = _settings()
     try:
-        model = ensure_model(settings, lambda line: console.print(line, soft_wrap=True))
+        model = ensure_model(settings, lambda line: console.print(line, soft_wrap=True, markup=False))
     except ModelError as error:
         _stop(f"bakeoff: failed: {error}")
     except OSError as error:
         _stop(f"bakeoff: failed: {error}; free some space or set BAKEOFF_HOME to a folder that can be written")
     if model.note:
-        errors.print(f"[yellow]warning[/]: {model.note}; {STAND_IN}", soft_wrap=True)
+        errors.print(f"[yellow]warning[/]: {escape(model.note)}; {STAND_IN}", soft_wrap=True)
 
 
 app.command()(bench)

@@ -53,7 +53,7 @@ def build() -> None:
     except OSError as error:
         _fail(f"{error}; free some space or set BAKEOFF_HOME to a folder that can be written")
     console.print(_title(engine), soft_wrap=True)
-    console.print(engine.plan, soft_wrap=True)
+    console.print(engine.plan, soft_wrap=True, markup=False)
 
 
 @app.command()

@@ -77,7 +77,7 @@ def _print_changes(document: Document, seen: dict[str, str], console: Console) -
         if seen.get(name) != line:
             seen[name] = line
             detail = f": {backend['reason']}" if backend["reason"] else ""
-            console.print(f"{name}: {line}{detail}", soft_wrap=True)
+            console.print(f"{name}: {line}{detail}", soft_wrap=True, markup=False)
 
 
 def _history(settings: Settings) -> History:

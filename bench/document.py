@@ -15,11 +15,12 @@ from bench.measurement import Measurement
 from bench.null_points import shape
 from bench.one_window import MIN_REQUESTS, iso
 from bench.options import BenchOptions
-from bench.photos import PhotoSet, shown
+from bench.photos import PhotoSet
 from bench.result import Photos, Result, RunSettings, Startup
 from bench.rounds import Basis
 from bench.summary import summarise
 from bench.targets import Stack, is_local, server_gpus
+from server.files import printable
 
 KEY_OPTION = "--api-key"
 
@@ -62,7 +63,7 @@ class Document:
         return Result(
             started=self.started,
             finished=iso(datetime.now(UTC)),
-            command=shown(options.command or command_line(sys.argv)),
+            command=options.command or command_line(sys.argv),
             interrupted=not finished,
             resumed=self._resumed,
             complete_rounds=run.complete_rounds,
@@ -109,7 +110,7 @@ class Document:
         for photo in used:
             digest.update(photo.data)
         return Photos(
-            folder=shown(str(self.options.photos)),
+            folder=printable(self.options.photos),
             found=self._photos.found,
             used=len(used),
             bytes=sum(len(photo.data) for photo in used),
@@ -134,4 +135,4 @@ def command_line(words: Sequence[str]) -> str:
         name, equals, _ = word.partition("=")
         shown.append("HIDDEN" if hide else f"{name}=HIDDEN" if equals and name == KEY_OPTION else word)
         hide = word == KEY_OPTION
-    return shlex.join(shown)
+    return printable(shlex.join(shown))

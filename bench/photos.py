@@ -6,7 +6,6 @@ equals open_clip's bit for bit is the servers' promise and their tests'.
 """
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from bench.errors import BenchError
 from bench.records import Record
+from server.files import printable
 
 SIDE = 224
 """Height and width of the model's input, in pixels."""
@@ -81,7 +81,7 @@ def load_photos(folder: Path, max_photos: int) -> PhotoSet:
 
 
 def _load(path: Path) -> Photo | LeftOut:
-    name = shown(path.name)
+    name = printable(path.name)
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
@@ -89,11 +89,6 @@ def _load(path: Path) -> Photo | LeftOut:
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         why = f"{len(data):,} bytes of no known format" if isinstance(error, UnidentifiedImageError) else error
         return LeftOut(name=name, reason=f"cannot be read as a photo ({why})")
-
-
-def shown(path: str) -> str:
-    """Return a path as it can be written down: bytes in it that are no text are replaced."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _pixels(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -12,6 +12,7 @@ case $version in
   3.11 | 3.12) ;;
   *) fail "$python is Python $version; Python 3.11 or 3.12 is needed (make setup PYTHON=/path/to/python3.12)" ;;
 esac
+"$python" -IS "$(dirname "$0")/../server/paths.py" "$PWD" || fail "nothing is installed; see the line above"
 library=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("INSTSONAME"))')
 folder=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
 multiarch=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULTIARCH") or "")')
@@ -24,4 +25,8 @@ say "uv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 say "packages ($runtime build of ONNX Runtime; about 6 GB the first time)"
 VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" sync --frozen --active --inexact --extra "$runtime"
+# Triton's Python stub reads this file as ASCII, whatever the locale, and a checkout's folder may have any letters in its name.
+pth=$(echo "$venv"/lib/python*/site-packages/_editable_impl_clip_bakeoff.pth)
+"$venv/bin/python" -c 'import os, sysconfig; print(os.path.relpath(os.getcwd(), sysconfig.get_path("purelib")))' >"$pth.new"
+mv "$pth.new" "$pth"
 say "done"

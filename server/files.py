@@ -32,6 +32,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def printable(path: Path | str) -> str:
+    r"""Return a name as text that JSON and pages can hold: bytes that are no UTF-8 become `\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Replace `path` by `text` in one step."""
     with atomic_file(path) as temporary:

@@ -16,6 +16,7 @@ from server import shared_memory
 from server.addresses import parse_host
 from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
 from server.keys import parse_keys, read_key_file
+from server.paths import home_problem
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
 BackendName = Literal["pytorch", "onnx", "tensorrt"]
@@ -225,7 +226,10 @@ class Settings(BaseSettings):
     @field_validator("bakeoff_home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        path = value.expanduser().absolute()
+        if problem := home_problem(str(path)):
+            raise ValueError(problem)
+        return path
 
     @model_validator(mode="after")
     def _required_are_enabled(self) -> "Settings":

@@ -18,6 +18,7 @@ from bench.server.load import Clients, Sample
 from bench.server.requests import Kind
 from bench.telemetry.nvml import memory_by_process
 from bench.telemetry.processes import ServerProcesses
+from server.files import printable
 
 MIB = 2**20
 
@@ -82,7 +83,7 @@ def run(url: str, photos: Path, results: Path, seconds: float, console: Console)
         clients.close()
     document = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        "command": printable(" ".join(sys.argv)),
         "machine": this_machine().model_dump(mode="json"),
         "ceilings": ceilings,
         "gpu_memory_at_rest_mib": at_rest and at_rest / MIB,
@@ -94,7 +95,7 @@ def run(url: str, photos: Path, results: Path, seconds: float, console: Console)
     file = results / f"server-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    console.print(f"result: {file}", soft_wrap=True)
+    console.print(f"result: {file}", soft_wrap=True, markup=False)
     return file
 
 

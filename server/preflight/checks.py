@@ -13,9 +13,11 @@ import psutil
 from server import cuda_compat, descriptors, shared_memory
 from server.addresses import family, is_loopback
 from server.hardware import MOST_DECODERS, resolve
+from server.home import ROOT
 from server.limits import available_cores, memory_limit
 from server.model import artifacts
 from server.model.ensure import exported
+from server.paths import checkout_problem
 from server.preflight import gpu
 from server.settings import Settings, SettingsError
 from server.tensorrt.runtime import unavailable_reason
@@ -61,6 +63,7 @@ def run_checks(settings: Settings) -> list[Finding]:
         _ports(settings),
         _descriptors(settings),
         _access(settings),
+        _checkout(),
         _triton(settings),
         _model(settings),
     ]
@@ -249,6 +252,12 @@ def _can_bind(host: str, port: int) -> bool:
                 return False
             raise
     return True
+
+
+def _checkout() -> Finding:
+    if problem := checkout_problem(str(ROOT)):
+        return Finding("checkout", "fail", problem.partition("; ")[0], problem.partition("; ")[2])
+    return Finding("checkout", "ok", str(ROOT))
 
 
 def _triton(settings: Settings) -> Finding:

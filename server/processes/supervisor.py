@@ -54,10 +54,9 @@ def environment(settings: Settings) -> dict[str, str]:
         for name in ("pytorch", "onnx", "tensorrt")
     }
     return {
-        "BAKEOFF_ROOT": str(ROOT),
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),
-        "BAKEOFF_PYTHON": sys.executable,
+        "PATH": os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH")])),
         "BAKEOFF_DRAIN_WAIT": f"{drain_s:.0f}",
         "BAKEOFF_STOP_WAIT": f"{max(1.0, settings.stop_timeout - KILL_MARGIN_S - drain_s):.0f}",
         "LOG_FORMAT": settings.log_format,
@@ -96,8 +95,9 @@ def main() -> None:
     os.environ.update(environment(settings))
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
+    os.chdir(ROOT)
     descriptors.raise_limit()
-    supervisord.main(["--configuration", str(CONFIGURATION), *as_root])
+    supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(pid_file(settings)), *as_root])
     if fatal_file(settings).exists():
         sys.exit(1)
 

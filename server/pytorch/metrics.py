@@ -5,11 +5,11 @@ the parent process sets it for its children.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -78,13 +78,25 @@ class Metrics:
         """Return the text of all processes' metrics."""
         registry = CollectorRegistry()
         if FOLDER_VARIABLE in os.environ:
-            MultiProcessCollector(registry)
+            registry.register(_AllProcesses(Path(os.environ[FOLDER_VARIABLE])))
         else:
             registry = self._own
         shared = CollectorRegistry()
         for collector in self._shared:
             shared.register(collector)
         return generate_latest(registry) + generate_latest(shared)
+
+
+class _AllProcesses(Collector):
+    """As `MultiProcessCollector.collect`, which takes a bracket in the folder's name for a pattern."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(file) for file in self._folder.glob("*.db")]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files, accumulate=True)
+        return merged
 
 
 class _Gauge(Collector):

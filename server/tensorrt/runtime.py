@@ -91,7 +91,7 @@ def library_version(backend: str, variables: dict[str, str]) -> str:
         VersionMismatch: it is linked with none, or that cannot be loaded.
     """
     listed = _run(["ldd", backend], variables)
-    found = re.search(r"libnvinfer\.so\S*\s+=>\s+(/\S+)", listed.stdout)
+    found = re.search(r"libnvinfer\.so\S*\s+=>\s+(/.+?) \(0x", listed.stdout)
     if found is None:
         raise VersionMismatch(f"{backend}: no libnvinfer is found for it ({listed.stderr.strip() or 'ldd lists none'})")
     # in another process, because a library that was loaded cannot be got rid of

@@ -1,6 +1,7 @@
 """`python -m server.triton onnx|tensorrt`: prepare and become tritonserver."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def _engine(settings: Settings) -> Path | None:
     return engine.plan if engine else None  # before the first build the gate puts it in place
 
 
+def _below(home: Path, folder: Path) -> Path:
+    return folder.relative_to(home) if folder.is_relative_to(home) else folder
+
+
 def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     installation = find_installation()
     folder = settings.home.triton / backend.name
@@ -60,14 +65,18 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     repository = render(
         backend.repository, settings.home.repositories / backend.name, values(settings, resolve(settings)), model
     )
-    if ended := end_orphans(repository):
+    home = settings.bakeoff_home
+    # Triton starts its Python models through a shell, which takes the paths apart that it is given: relative ones are plain.
+    os.chdir(home)
+    plain = repository.relative_to(home)
+    if ended := end_orphans(home, plain):
         log.warning("%d processes of an earlier tritonserver were still there, and are killed", ended)
     for stale in SHARED_MEMORY.glob(f"{shared_memory_prefix(backend)}*"):
         stale.unlink(missing_ok=True)  # of an instance that was killed: nobody else will
     known = options(installation)
     command = [
         str(installation.binary),
-        *arguments(backend, settings, repository=repository, backends=composed, known=known),
+        *arguments(backend, settings, repository=plain, backends=_below(home, composed), known=known),
     ]
     log.info("%s: %s on %s", backend.title, installation.binary, backend.url)
     closed = restrictions(settings, admin_secret())

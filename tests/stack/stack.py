@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
+from server.addresses import netloc
 from server.hardware import resolve
 from server.settings import Settings
 
@@ -37,6 +38,7 @@ class RunningStack:
     process: subprocess.Popen[bytes]
     codes: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
 
     @property
     def ports(self) -> dict[str, int]:
@@ -44,10 +46,10 @@ class RunningStack:
 
     @property
     def grpc(self) -> str:
-        return f"127.0.0.1:{8011 + self.shift}"
+        return netloc(self.host, 8011 + self.shift)
 
     def url(self, backend: str = "pytorch") -> str:
-        return f"http://127.0.0.1:{self.ports[backend]}"
+        return f"http://{netloc(self.host, self.ports[backend])}"
 
     def ready(self) -> tuple[int | None, dict[str, Any]]:
         """Return the status of `/ready` (None: connection refused) and its document."""
@@ -146,7 +148,9 @@ def start(home: Path, shift: int, **settings: str) -> RunningStack:
     }
     log = home.parent / f"{home.name}.log"
     log.unlink(missing_ok=True)
-    return RunningStack(home, shift, log, environment, _launch(environment, log))
+    return RunningStack(
+        home, shift, log, environment, _launch(environment, log), host=settings.get("HOST", "127.0.0.1")
+    )
 
 
 def _launch(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":

@@ -20,7 +20,7 @@ PROGRAM = "echo last words; sleep 60 & echo started; wait"
 def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A program as supervisord starts it: in a process group of its own, its name in the environment."""
     variables = {
-        **os.environ, "BAKEOFF_RUN": str(tmp_path), "BAKEOFF_PYTHON": sys.executable, "SUPERVISOR_PROCESS_NAME": "onnx",
+        **os.environ, "BAKEOFF_RUN": str(tmp_path), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SUPERVISOR_PROCESS_NAME": "onnx",
     }  # fmt: skip
     started = subprocess.Popen(
         [ROOT / "server" / "processes" / "prefixed.sh", "onnx", "sh", "-c", PROGRAM],
