@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from server.hardware import gpus
 from server.limits import available_cores
 
 PACKAGES = ("clip-bakeoff", "tritonclient", "numpy", "scipy", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
@@ -22,7 +22,7 @@ class Machine(BaseModel):
     Attributes:
         cores: CPU cores that this process may use.
         memory_bytes: physical memory of the machine.
-        gpus, driver: names by NVML and the driver's version; none where there is no NVIDIA GPU.
+        gpus, driver: names by NVML of those that CUDA shows, and the driver's version; none where there is no NVIDIA GPU.
         versions: of Python and of installed packages.
         commit: the checkout's git commit, with `-dirty` where files differ from it; None outside a checkout.
     """
@@ -41,12 +41,12 @@ class Machine(BaseModel):
 
 def this_machine() -> Machine:
     """Look at this machine; what cannot be found out is left empty."""
-    gpus, driver = _nvidia()
+    names, driver = _nvidia()
     return Machine(
         cpu=cpu_model(_lines(Path("/proc/cpuinfo"))) or platform.processor() or platform.machine(),
         cores=available_cores(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        gpus=gpus,
+        gpus=names,
         driver=driver,
         os=f"{_distribution()}, {platform.system()} {platform.release()}",
         versions={"python": platform.python_version(), **_versions()},
@@ -74,25 +74,8 @@ def _distribution() -> str:
 
 
 def _nvidia() -> tuple[tuple[str, ...], str | None]:
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # no library, no driver, no permission: no GPU to name
-        return (), None
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(_text(pynvml.nvmlDeviceGetName(each)) for each in handles), _text(
-            pynvml.nvmlSystemGetDriverVersion()
-        )
-    except pynvml.NVMLError:
-        return (), None
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    found = gpus()
+    return tuple(gpu.name for gpu in found), found[0].driver if found else None
 
 
 def _versions() -> dict[str, str]:

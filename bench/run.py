@@ -29,7 +29,7 @@ from bench.result import Skipped
 from bench.scenarios import Scenario
 from bench.slow_links import open_links
 from bench.table import scenarios, speaking
-from bench.targets import Stack, discover
+from bench.targets import Stack, discover, server_gpus
 from bench.telemetry import Sampler
 from bench.wan import Unavailable
 from bench.watch import Watch
@@ -82,7 +82,8 @@ def run_benchmark(options: BenchOptions, console: Console) -> Path:
         if not points:
             raise BenchError(f"nothing is left to measure: {'; '.join(each.reason for each in skipped)}")
         clients = opened.enter_context(Clients(photos, options.processes or usual_processes()))
-        sampler = opened.enter_context(Sampler({name: each.endpoint.url for name, each in controls.items()}))
+        urls = {name: each.endpoint.url for name, each in controls.items()}
+        sampler = opened.enter_context(Sampler(urls, server_gpus(options.addresses, "uuid")))
         watch = opened.enter_context(Watch(options.addresses))
         measuring = Windows(clients, controls, watch, sampler, seed=options.seed, bound_ms=options.p99_ms)
         measuring.slow_links = links

@@ -1,6 +1,6 @@
 """Which backends there are to measure, as the stack itself tells."""
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -148,12 +148,14 @@ def parse_ready(document: dict[str, Any], addresses: Addresses) -> Stack:
     return Stack(model=model, targets=tuple(targets), since=document.get("since"))
 
 
-def server_gpus(addresses: Addresses, timeout_s: float = 5.0) -> tuple[str, ...]:
-    """Return the names of the servers' GPUs, as they tell; empty where they do not."""
+def server_gpus(
+    addresses: Addresses, what: Literal["name", "uuid"] = "name", timeout_s: float = 5.0
+) -> tuple[str, ...]:
+    """Return the names or UUIDs of the servers' GPUs, as they tell; empty where they do not."""
     base = with_path(addresses.ready_url).removesuffix("/ready")
     try:
         answer = get(f"{base}/gpu-info", addresses.headers, timeout_s)
-        return tuple(str(gpu["name"]) for gpu in answer.json()["gpus"])
+        return tuple(str(gpu[what]) for gpu in answer.json()["gpus"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ()
 

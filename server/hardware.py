@@ -1,5 +1,6 @@
 """What this machine has, and what `auto` in the settings therefore means."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,8 +9,9 @@ import pynvml
 
 from server import shared_memory
 from server.limits import available_cores
-from server.nvml import of_each_gpu
+from server.nvml import hidden_count, of_each_gpu, of_whole_gpu
 from server.settings import Precision, Settings, SettingsError
+from server.visible_gpus import VARIABLE
 
 MOST_DECODERS = 8
 """Image processes in each backend unless more are asked for."""
@@ -21,9 +23,14 @@ CPU_BATCH = 16
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU as the driver reports it; memory in bytes."""
+    """One NVIDIA GPU, or MIG instance of one, that CUDA shows to programs here; memory in bytes.
+
+    Attributes:
+        index: its number to CUDA.
+    """
 
     index: int
+    uuid: str
     name: str
     compute_capability: tuple[int, int]
     memory_total: int
@@ -46,16 +53,25 @@ class Hardware:
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """Ask the NVIDIA driver for its GPUs; an empty tuple when there is no driver or no GPU."""
+    """Ask the NVIDIA driver for the GPUs that CUDA shows, in CUDA's order; an empty tuple when there is no driver or no GPU."""
     return of_each_gpu(_gpu)
+
+
+def no_gpu() -> str:
+    """Return why there is no GPU, for a person."""
+    if hidden := hidden_count():
+        shown = os.environ.get(VARIABLE, "")
+        return f"{VARIABLE}={shown} hides the GPUs of this machine ({hidden})"
+    return "the driver reports none"
 
 
 def _gpu(index: int, handle: Any) -> Gpu:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return Gpu(
         index,
-        pynvml.nvmlDeviceGetName(handle),
-        pynvml.nvmlDeviceGetCudaComputeCapability(handle),
+        pynvml.nvmlDeviceGetUUID(handle),
+        of_whole_gpu(pynvml.nvmlDeviceGetName, handle),
+        of_whole_gpu(pynvml.nvmlDeviceGetCudaComputeCapability, handle),
         memory.total,
         memory.free,
         pynvml.nvmlSystemGetDriverVersion(),
@@ -72,7 +88,7 @@ def resolve(settings: Settings) -> Hardware:
     found = gpus()
     if settings.device == "cuda" and not found:
         raise SettingsError(
-            "DEVICE='cuda': the NVIDIA driver reports no GPU; start the container with `--gpus all`, or set DEVICE=cpu"
+            f"DEVICE='cuda': needs an NVIDIA GPU, and {no_gpu()}; start the container with `--gpus all`, or set DEVICE=cpu"
         )
     device: Literal["cuda", "cpu"] = "cuda" if found and settings.device != "cpu" else "cpu"
     on_gpu = device == "cuda"

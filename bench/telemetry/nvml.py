@@ -1,11 +1,12 @@
 """One look at the GPUs through NVML; what a GPU or its driver does not support is None."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pynvml
 
-from server.nvml import ask
+from server.nvml import ask, handles, of_whole_gpu
 
 THROTTLE_REASONS = {
     0x0002: "applications_clocks_setting",
@@ -35,9 +36,10 @@ class Look:
 
 
 class Gpus:
-    """The GPUs of this machine; none where there is no driver."""
+    """GPUs; none where there is no driver."""
 
-    def __init__(self) -> None:
+    def __init__(self, uuids: Sequence[str] = ()) -> None:
+        """Open those with these UUIDs, as a stack tells of its own; when none is given, those that CUDA shows here."""
         self._handles: list[Any] = []
         self.names: list[str] = []
         self._open = False
@@ -46,9 +48,9 @@ class Gpus:
         except pynvml.NVMLError:
             return
         self._open = True
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            self._handles.append(pynvml.nvmlDeviceGetHandleByIndex(index))
-            self.names.append(str(pynvml.nvmlDeviceGetName(self._handles[-1])))
+        for handle in ask(handles, uuids or None) or []:
+            self._handles.append(handle)
+            self.names.append(str(of_whole_gpu(pynvml.nvmlDeviceGetName, handle)))
 
     def close(self) -> None:
         """Let the driver go."""

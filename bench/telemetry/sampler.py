@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -29,16 +29,17 @@ class Sampler:
     thread looks at them every 0.2 s, and every window tells what that took.
     """
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    def __init__(self, urls: Mapping[str, str], gpus: Sequence[str] = ()) -> None:
         """Find what can be looked at.
 
         Args:
             urls: base URL by backend.
+            gpus: UUIDs of the servers' GPUs; when none is given, those that CUDA shows to this process are looked at.
         """
         self._here = {name: url for name, url in urls.items() if runs_here(url)}
         self._names = tuple(urls)
         self._servers: dict[str, ServerProcesses] = {}
-        self._gpus = Gpus() if self._here else None
+        self._gpus = Gpus(gpus) if self._here else None
         self._looks: list[tuple[float, list[Look]]] = []
         self._looking_s = 0.0
         self._cpu_s: dict[str, float] = {}

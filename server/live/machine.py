@@ -22,7 +22,7 @@ class GpuLoad:
 
 
 def gpu_loads() -> tuple[GpuLoad, ...]:
-    """Look at every GPU; none without a driver."""
+    """Look at every GPU that CUDA shows; none without a driver."""
     return of_each_gpu(_look)
 
 
@@ -32,8 +32,8 @@ def gpu_memory_by_program(programs: tuple[str, ...]) -> dict[str, int]:
     A program is missing where the driver does not tell, as in containers whose process ids are not the driver's.
     """
     found: dict[str, int] = {}
-    for entries in of_each_gpu(lambda _, handle: pynvml.nvmlDeviceGetComputeRunningProcesses(handle)):
-        for entry in entries:
+    for entries in of_each_gpu(lambda _, handle: ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)):
+        for entry in entries or ():
             if entry.usedGpuMemory and (program := _program(entry.pid)) in programs:
                 found[program] = found.get(program, 0) + entry.usedGpuMemory
     return found

@@ -10,13 +10,14 @@ from typing import Literal
 
 import psutil
 
-from server import cuda_compat, descriptors, shared_memory
+from server import cuda_compat, descriptors, shared_memory, visible_gpus
 from server.addresses import family, is_loopback
-from server.hardware import MOST_DECODERS, resolve
+from server.hardware import MOST_DECODERS, no_gpu, resolve
 from server.home import ROOT
 from server.limits import available_cores, memory_limit
 from server.model import artifacts
 from server.model.ensure import exported
+from server.nvml import hidden_count
 from server.paths import checkout_problem
 from server.preflight import gpu
 from server.settings import Settings, SettingsError
@@ -87,15 +88,17 @@ def _device(settings: Settings) -> Finding:
         return Finding(
             "GPU", "fail", f"driver {hardware.gpus[0].driver}: {problem[0]}", f"{problem[1]}; or set DEVICE=cpu"
         )
+    if (wrong := visible_gpus.problem()) is not None:
+        return Finding("GPU", "warn", wrong, "correct the list; `nvidia-smi -L` has the names")
     if hardware.gpus:
         listed = ", ".join(
             f"{gpu.name} ({gpu.memory_total / GIB:.0f} GiB, {gpu.memory_free / GIB:.0f} free, driver {gpu.driver})"
             for gpu in hardware.gpus
         )
-        return Finding("GPU", "ok", f"{listed}; {hardware.precision.upper()}")
-    return Finding(
-        "GPU", "ok", f"none, so everything runs on {hardware.threads} CPU threads in {hardware.precision.upper()}"
-    )
+        hidden = f"; {count} hidden by {visible_gpus.VARIABLE}" if (count := hidden_count()) else ""
+        return Finding("GPU", "ok", f"{listed}; {hardware.precision.upper()}{hidden}")
+    runs = f"everything runs on {hardware.threads} CPU threads in {hardware.precision.upper()}"
+    return Finding("GPU", "ok", f"none, because {no_gpu()}, so {runs}" if hidden_count() else f"none, so {runs}")
 
 
 def _libraries(settings: Settings) -> list[Finding]:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-from server.hardware import Hardware
+from server.hardware import Hardware, no_gpu
 from server.tensorrt import builder_process
 from server.tensorrt.builder import MODULES
 from server.tensorrt.builder_process import BuildFailed, Platform
@@ -28,7 +28,7 @@ class VersionMismatch(RuntimeError):
 def unavailable_reason(hardware: Hardware) -> str | None:
     """Return why this machine cannot run TensorRT, for a person; None when it can."""
     if not hardware.gpus:
-        return "TensorRT needs an NVIDIA GPU, and the driver reports none"
+        return f"TensorRT needs an NVIDIA GPU, and {no_gpu()}"
     if hardware.device == "cpu":
         return "TensorRT runs on a GPU only, and DEVICE=cpu asks for none"
     gpu = hardware.gpus[0]

@@ -6,7 +6,7 @@ from server import hardware
 from server.hardware import Gpu, resolve
 from server.settings import Settings, SettingsError
 
-GPU = Gpu(0, "NVIDIA H200", (9, 0), 150 << 30, 150 << 30, "580.1")
+GPU = Gpu(0, "GPU-0", "NVIDIA H200", (9, 0), 150 << 30, 150 << 30, "580.1")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_bf16_on_a_cpu_where_pytorch_is_alone_and_the_processor_has_it(
         ({"precision": "tf32"}, "PRECISION='tf32': needs a GPU"),
         ({"precision": "bf16"}, "PRECISION='bf16': only the PyTorch server"),
         ({"decode": "gpu"}, "DECODE='gpu': needs a GPU"),
-        ({"device": "cuda"}, "DEVICE='cuda': the NVIDIA driver reports no GPU"),
+        ({"device": "cuda"}, "DEVICE='cuda': needs an NVIDIA GPU, and the driver reports none"),
     ],
 )
 def test_what_a_cpu_cannot_do_is_refused(on_cpu: None, given: dict[str, str], words: str) -> None:

@@ -17,7 +17,7 @@ IMAGE = Installation(Path("/t"), Path("/b"), None, ())
 
 
 def machine(capability: tuple[int, int] | None, device: str = "cuda") -> Hardware:
-    gpus = (Gpu(0, "NVIDIA Test", capability, 2**34, 2**33, "580.1"),) if capability else ()
+    gpus = (Gpu(0, "GPU-0", "NVIDIA Test", capability, 2**34, 2**33, "580.1"),) if capability else ()
     return Hardware(device, "fp16", "cpu", threads=2, http_workers=1, decode_workers=2, warmup_max_batch=16, gpus=gpus)  # type: ignore[arg-type]
 
 

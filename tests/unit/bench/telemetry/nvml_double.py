@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bench.telemetry import nvml
+from server import visible_gpus
 
 
 class NvmlDouble:
@@ -25,6 +26,7 @@ class NvmlDouble:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         library = nvml.pynvml
+        monkeypatch.setattr(visible_gpus, "uuids", lambda: None)
 
         def tell(attribute: str, wrap: Any = lambda value: value) -> Any:
             def answer(handle: str, *_: Any) -> Any:
