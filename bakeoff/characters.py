@@ -8,6 +8,9 @@ import unicodedata
 HANDLER = "in-ascii"
 LIKE = {"▌": "|", "•": "*", "·": "*", "…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "×": "x"}  # noqa: RUF001
 UPRIGHT = frozenset("│┃╎╏┆┇┊┋║╵╷╹╻╽╿")
+ESCAPED_BYTES = range(0xDC80, 0xDD00)
+"""What `os.fsdecode` makes of the bytes of a file's name that are no UTF-8."""
+
 BOXES, BLOCKS = range(0x2500, 0x2580), range(0x2580, 0x25A0)
 
 
@@ -20,7 +23,9 @@ def spare_the_locale() -> None:
 
 
 def in_ascii(character: str) -> str:
-    """Return what stands for a character: something that looks like it, or a question mark."""
+    r"""Return what stands for a character: something that looks like it, `\xNN` for a byte that is no text, or a question mark."""
+    if ord(character) in ESCAPED_BYTES:
+        return f"\\x{ord(character) - 0xDC00:02x}"
     if character in LIKE:
         return LIKE[character]
     if ord(character) in BOXES:
