@@ -119,6 +119,7 @@ class Result(Record):
     """One run of the benchmark.
 
     Attributes:
+        caution: what a reader must know before any figure, such as what would turn the outcome; None where nothing is known.
         interrupted: True while the run is not finished: it was stopped, or is still going on.
         resumed: how many times it was taken up again.
         complete_rounds: rounds in which every point was measured.
@@ -138,6 +139,7 @@ class Result(Record):
     """
 
     schema_version: Literal[2] = 2
+    caution: str | None = None
     started: str
     finished: str
     command: str

@@ -29,6 +29,7 @@ class Target(Record):
         server: name and version as its protocol metadata gives them.
         elapsed_s: seconds from its start to its state.
         timings_s: those seconds by step.
+        contestant: what answered under the name, where that is not what the name promises; None where it is.
         parity_bounds: by input, the largest error relative to the spread that the stack's own gate accepts.
     """
 
@@ -39,6 +40,7 @@ class Target(Record):
     url: str | None = None
     grpc_url: str | None = None
     server: str | None = None
+    contestant: str | None = None
     elapsed_s: float | None = None
     timings_s: dict[str, float] = Field(default_factory=dict)
     parity_bounds: dict[Input, float] = Field(default_factory=dict)

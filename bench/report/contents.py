@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from bench.report import conditions, costs, curves, hardware, latencies, outcome, tables
+from bench.report.contestants import contestants, named
 from bench.report.document import Document, Section, plain
 from bench.report.names import key_scenarios
 from bench.result import Result
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 def contents(result: Result) -> Document:
     """Return the report of `result`."""
-    return Document(
+    document = Document(
         title=outcome.title(result),
         decision=plain(result.summary.decision),
         about=outcome.about(result),
@@ -20,6 +21,7 @@ def contents(result: Result) -> Document:
         sections=tuple(section for section in _sections(result) if section.text or section.tables or section.charts),
         backends=result.measured,
     )
+    return named(document, contestants(result))
 
 
 def _sections(result: Result) -> list[Section]:

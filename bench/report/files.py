@@ -9,6 +9,7 @@ from bench.reference import first_team
 from bench.report import comparison, curves, markdown, page
 from bench.report.charts import LineChart
 from bench.report.contents import contents
+from bench.report.contestants import contestants
 from bench.report.document import Document
 from bench.report.draw import png
 from bench.report.reference import with_reference
@@ -64,7 +65,8 @@ def picture(result: Result, file: Path) -> bool:
     found = (next((chart for draw in row if (chart := draw(result))), None) for row in _MAIN)
     charts: list[LineChart] = [chart for chart in found if chart]
     if charts:
-        _replace(file, lambda made: png(charts, result.summary.decision, made, list(result.measured)))
+        words = " ".join([result.summary.decision, *(f"{told}." for told in contestants(result, "{}: {}").values())])
+        _replace(file, lambda made: png(charts, words, made, list(result.measured)))
     return bool(charts)
 
 

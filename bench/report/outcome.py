@@ -1,6 +1,7 @@
 """The words at the top of a report: the outcome, what was measured, and what to know before believing it."""
 
 from bench.points import Point
+from bench.report.contestants import contestants
 from bench.report.document import code, count, plain
 from bench.report.names import verdict_words
 from bench.result import Result
@@ -14,11 +15,14 @@ def title(result: Result) -> str:
     summary, goal = result.summary, result.summary.goal
     if len(result.measured) == 1:
         return f"CLIP bake-off: {result.measured[0]} alone"
+    told = contestants(result)
     if summary.winner:
-        return f"CLIP bake-off: {summary.winner} wins on {goal}"
+        others = " and ".join(words for name, words in told.items() if name != summary.winner)
+        winner = told.get(summary.winner, summary.winner)
+        return f"CLIP bake-off: {winner} wins on {goal}{f' against {others}' if others else ''}"
     recommendation = summary.recommendations.get(goal)
     compared = recommendation is not None and bool(recommendation.ahead)
-    return f"CLIP bake-off: {'a tie' if compared else 'undecided'} on {goal}"
+    return f"CLIP bake-off: {'a tie' if compared else 'undecided'} on {goal}{f' with {names}' if (names := ' and '.join(told.values())) else ''}"
 
 
 def about(result: Result) -> str:
@@ -46,7 +50,7 @@ def warnings(result: Result) -> list[str]:
 
 
 def _about_the_run(result: Result) -> list[str]:
-    found = []
+    found = [f"**What was compared:** {plain(result.caution)}"] if result.caution else []
     if result.model.get("embeddings_meaningful") is False:
         note = result.model.get("note")
         found.append(

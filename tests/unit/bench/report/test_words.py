@@ -211,3 +211,39 @@ def test_a_reason_that_is_the_same_everywhere_is_told_once(gpu_result: Result) -
     text = section(report(gpu_result.model_copy(update={"summary": summary})), "Results")
     assert text.count(few) == 1
     assert cells(text, "single, pixels", "p50, ms")[5] == "undecided"
+
+
+CONTESTANT = "Python-based backend, Pillow on the CPU"
+
+
+def told(result: Result) -> Result:
+    backends = tuple(
+        each.model_copy(update={"contestant": CONTESTANT}) if each.name == "onnx" else each for each in result.backends
+    )
+    return result.model_copy(update={"backends": backends, "caution": "Photos of many sizes would turn it."})
+
+
+def test_what_answered_under_a_name_is_in_the_heading_the_tables_and_before_every_other_warning() -> None:
+    text = report(told(synthetic_result(BACKENDS, meaningful=False)))
+    onnx = f"onnx ({CONTESTANT})"
+    assert text.startswith(f"# CLIP bake-off: tensorrt wins on latency against {onnx}\n")
+    warnings = [line for line in text.splitlines() if line.startswith("> ")]
+    assert warnings[0] == "> **What was compared:** Photos of many sizes would turn it."
+    assert cells(text, "scenario", "figure", "pytorch")[3] == onnx
+    assert cells(text, "price of a million images")[1:] == ["pytorch", onnx, "tensorrt"]
+    assert cells(section(text, "Latency"), "single, pixels", onnx)
+    assert cells(section(text, "Backends"), onnx)
+
+
+def test_a_winner_and_a_tie_are_named_by_what_they_were() -> None:
+    assert report(told(synthetic_result({"pytorch": 4.0, "onnx": 2.0}))).startswith(
+        f"# CLIP bake-off: onnx ({CONTESTANT}) wins on latency\n"
+    )
+    assert report(told(synthetic_result({"pytorch": 4.0, "onnx": 4.0}))).startswith(
+        f"# CLIP bake-off: a tie on latency with onnx ({CONTESTANT})\n"
+    )
+
+
+def test_a_name_that_says_enough_has_nothing_beside_it(gpu_result: Result) -> None:
+    assert "What was compared" not in report(gpu_result)
+    assert "onnx (" not in section(report(gpu_result), "Latency")
