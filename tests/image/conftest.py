@@ -51,3 +51,18 @@ def reference(container: Container, tmp_path_factory: pytest.TempPathFactory) ->
     target = tmp_path_factory.mktemp("reference") / "reference.npz"
     podman("cp", f"{container.name}:/opt/bakeoff/model/weights/reference.npz", str(target))
     return Reference.load(target)
+
+
+@pytest.fixture(scope="session")
+def confined(container: Container) -> Iterator[Container]:
+    """As little as it can live on. Faults are tried on it: what warms two sizes is back sooner than what warms all."""
+    running = Container.run(
+        "bakeoff-test-confined", 14_100, "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp",
+        "--user", "54321", "--shm-size", "64m", "--cap-drop", "all", "--security-opt", "no-new-privileges",
+        "--env", "WARMUP_MAX_BATCH=2",
+    )  # fmt: skip
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        running.remove()

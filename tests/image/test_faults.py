@@ -18,20 +18,20 @@ PROGRAMS = {"pytorch": "-m server.pytorch", "triton-onnx": "bin/tritonserver", "
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_killed_program_comes_back(container: Container, program: str) -> None:
-    container.wait(200)
-    victim = container.kill(PROGRAMS[program])
-    container.wait(503, 30)
-    assert not container.sample().probe
-    container.wait(200)
-    assert container.program(PROGRAMS[program]).pid != victim
-    assert container.sample().probe
+def test_a_killed_program_comes_back(confined: Container, program: str) -> None:
+    confined.wait(200)
+    victim = confined.kill(PROGRAMS[program])
+    confined.wait(503, 30)
+    assert not confined.sample().probe
+    confined.wait(200)
+    assert confined.program(PROGRAMS[program]).pid != victim
+    assert confined.sample().probe
 
 
-def test_orphans_are_reaped(container: Container) -> None:
-    podman("exec", container.name, "sh", "-c", "(sleep 0.5 &) ; exit 0")
+def test_orphans_are_reaped(confined: Container) -> None:
+    podman("exec", confined.name, "sh", "-c", "(sleep 0.5 &) ; exit 0")
     time.sleep(2)
-    assert [process for process in container.processes() if process.status() == psutil.STATUS_ZOMBIE] == []
+    assert [process for process in confined.processes() if process.status() == psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_program_that_cannot_live_ends_the_container(image: str, tmp_path: Path) -> None:
@@ -59,15 +59,15 @@ def test_a_stop_during_the_checks_is_heard(image: str) -> None:
         running.remove()
 
 
-def test_stop_finishes_what_was_accepted(container: Container, reference: Reference) -> None:
+def test_stop_finishes_what_was_accepted(confined: Container, reference: Reference) -> None:
     """It is stopped in the middle of two large requests, and started again for the other tests."""
-    container.wait(200)
+    confined.wait(200)
     photos, expected = reference.files * 2, np.concatenate([reference.embeddings] * 2)
     answers: dict[int, object] = {}
 
     def embed(port: int) -> None:
         try:
-            answers[port] = container.embed(photos, port)
+            answers[port] = confined.embed(photos, port)
         except Exception as error:  # an answer that did not come is what this test looks for
             answers[port] = error
 
@@ -76,21 +76,21 @@ def test_stop_finishes_what_was_accepted(container: Container, reference: Refere
         thread.start()
     time.sleep(0.2)
     assert answers == {}  # both are being computed
-    family = container.processes()
+    family = confined.processes()
     began = time.monotonic()
     stopped = subprocess.run(
-        ["podman", "--runtime", "runc", "stop", "--time", "10", container.name], capture_output=True, timeout=60
+        ["podman", "--runtime", "runc", "stop", "--time", "10", confined.name], capture_output=True, timeout=60
     )
     took = time.monotonic() - began
     for thread in threads:
         thread.join(30)
     assert stopped.returncode == 0
-    assert container.inspect()["State"]["ExitCode"] == 0
+    assert confined.inspect()["State"]["ExitCode"] == 0
     assert took < 10  # afterwards the engine kills, and what was accepted would be lost
     assert set(answers) == {8002, 8010}
     for port, found in answers.items():
         assert isinstance(found, np.ndarray), f"{port}: {type(found).__name__} {found}"
         assert np.abs(found - expected).max() < ROW_TOLERANCE
     assert psutil.wait_procs(family, timeout=2)[1] == []
-    podman("start", container.name)
-    container.wait(200)
+    podman("start", confined.name)
+    confined.wait(200)

@@ -1,7 +1,6 @@
 """Starting the image in the ways that people do."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -75,20 +74,6 @@ def test_a_read_only_root_without_a_place_for_temporary_files_is_named(image: st
     answer = run_once(options=("--read-only", "--read-only-tmpfs=false"))
     assert answer.returncode == 1
     assert "--tmpfs /tmp" in answer.stdout + answer.stderr
-
-
-@pytest.fixture(scope="module")
-def confined(container: Container) -> Iterator[Container]:
-    """As little as it can live on; with `container`, whose start was watched, it does not compete for the cores."""
-    running = Container.run(
-        "bakeoff-test-confined", 14_100, "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp",
-        "--user", "54321", "--shm-size", "64m", "--cap-drop", "all", "--security-opt", "no-new-privileges",
-    )  # fmt: skip
-    try:
-        running.wait(200)
-        yield running
-    finally:
-        running.remove()
 
 
 def test_a_read_only_root_and_any_uid(confined: Container, reference: Reference) -> None:
