@@ -37,6 +37,9 @@ _ADOBE = 0xEE
 _UNUSED = {*range(0xE1, 0xF0), 0xFE} - {_ADOBE}
 """Application segments and comments. JFIF's and Adobe's tell the colours."""
 
+ZEROS_OF_A_SCAN = 4
+"""Bytes of zeros in the codes of blocks without colour: the usual tables give two at most, ones made for a flat photo more."""
+
 LOOKAHEAD = (bytes(8), b"\x55" * 8)
 """Bytes that libjpeg wants to see behind the last pixel. What is complete decodes to the same with either."""
 
@@ -113,11 +116,11 @@ def without_metadata(data: bytes | memoryview) -> bytes:
 def completions(data: bytes) -> list[bytes]:
     """Return the file, or when it has no end marker the files that must decode alike for it to lack nothing else.
 
-    Zeros at its end are what a broken copy was filled up with.
+    More zeros at its end than a scan may end with are what a broken copy was filled up with.
     """
     if data.rfind(END) >= 0:
         return [data]
-    scanned = data.rstrip(b"\0")
+    scanned = data[: len(data.rstrip(b"\0")) + ZEROS_OF_A_SCAN]
     if scanned.endswith(b"\xff"):  # FF 00 is a coded FF
         scanned += b"\0"
     return [scanned + filler for filler in LOOKAHEAD]

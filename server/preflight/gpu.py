@@ -10,7 +10,7 @@ from server.tensorrt.builder_process import BuildFailed
 from server.tensorrt.runtime import VersionMismatch, check_versions
 from server.triton.installation import InstallationError, find_installation
 
-PROBE = (sys.executable, "-m", "server.preflight.gpu_probe")
+PROBE = (sys.executable, "-W", "ignore:::runpy", "-m", "server.preflight.gpu_probe")
 
 TIME_LIMIT_S = 180.0
 """Some gigabytes of libraries are read, on a machine just rented from a slow disk."""

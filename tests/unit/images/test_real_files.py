@@ -175,6 +175,15 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_is_served(kind: str, end: bytes)
     np.testing.assert_array_equal(pixels(BASELINE[kind][:-2] + end), pixels(BASELINE[kind]))
 
 
+def test_a_scan_that_ends_in_zeros_of_its_own_is_served_without_its_end_marker() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (50, 96, 96), dtype=np.uint8)
+    colourless = [file(Image.fromarray(one).convert("RGB"), "JPEG") for one in noise]
+    ending_so = [data for data in colourless if data[-3] == 0]
+    assert ending_so
+    for data in ending_so:
+        np.testing.assert_array_equal(pixels(data[:-2]), pixels(data))
+
+
 @pytest.mark.parametrize("kind", BASELINE)
 @pytest.mark.parametrize("missing", [20, 100, 3000])
 @pytest.mark.parametrize("end", [b"", b"\0" * 400_000], ids=["cut", "filled-with-zeros"])

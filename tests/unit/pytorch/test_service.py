@@ -62,7 +62,7 @@ class Served:
         self.decoder = decoder
         statistics = Counters.create(1, (PIXEL_MODEL, ENCODED_MODEL), 32).statistics(0)
         self.service = EmbeddingService(
-            engines, max_pixels=MAX_PIXELS, decode_workers=2, statistics=statistics, metrics=Metrics()
+            engines, max_pixels=MAX_PIXELS, upright=False, decode_workers=2, statistics=statistics, metrics=Metrics()
         )
 
     async def ask(self, *files: bytes) -> list[float]:
