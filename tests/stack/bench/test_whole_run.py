@@ -214,6 +214,7 @@ def test_an_error_of_the_client_s_own_ends_the_run_with_its_complete_rounds_and_
     assert sorted(path.name for path in next(tmp_path.iterdir()).iterdir()) == [
         "report.html",
         "report.md",
+        "report.png",
         "result.json",
     ]
 
