@@ -109,7 +109,7 @@ class Board:
             else:
                 spent = status.timings_s.get(status.state, 0.0) + now - status.entered
                 status.timings_s = {**status.timings_s, status.state: round(spent, 2)}
-            status.state, status.reason, status.progress, status.entered = state, reason, 0.0, now
+            status.state, status.reason, status.entered = state, reason, now
             status.phase = None
             status.given_up = state == "failed" or (status.given_up and state != "ready")
             settled = state in ("ready", "skipped", "failed")

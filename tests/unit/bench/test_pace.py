@@ -173,3 +173,13 @@ def test_a_curve_never_loses_its_last_point_however_slow() -> None:
 def test_a_turn_of_less_than_three_times_a_short_window_is_not_slow() -> None:
     assert kept(learnt(lambda batch: 667 / batch), 400) == [1, 2, 8, 32, 128]  # each takes 3 s of at most 3.3
     assert kept(learnt(lambda batch: 800 / batch), 400) == [1, 2, 4, 8, 16]  # 3.6 s
+
+
+@pytest.mark.parametrize(("in_flight", "load_s"), [(1, 2.0 + 6.0 + 1.0), (2, 2.0 + 4.0 + 2.0), (3, 2.0 + 2.0 + 2.0)])
+def test_a_window_that_took_no_longer_than_its_load_has_nothing_around_it(in_flight: int, load_s: float) -> None:
+    scenario = Scenario(kind="concurrency", input="pixels", in_flight=in_flight)
+    pace = Pace()
+    pace.learn(window(1, scenario, "a", 2000), load_s - 0.5, 1.0)
+    assert pace.window_s(scenario, "a", 1.0) == pytest.approx(load_s, abs=2e-3)
+    pace.learn(window(2, scenario, "a", 2000), load_s + 0.5, 1.0)
+    assert pace.window_s(scenario, "a", 1.0) == pytest.approx(load_s + 0.25, abs=2e-3)

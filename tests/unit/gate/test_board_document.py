@@ -1,5 +1,6 @@
 """What the document and the launcher's line tell, and when, by a clock that the test sets."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,32 @@ def test_who_became_ready_again_after_a_failure_is_waited_for(tmp_path: Path) ->
     ):
         board.enter("tensorrt", state)  # type: ignore[arg-type]
         assert ready(tmp_path) == enough
+
+
+def test_the_document_names_each_backend_and_where_it_is(board: Board, tmp_path: Path) -> None:
+    board.publish()
+    for name, backend in backends(Settings()).items():
+        found = entry(tmp_path, name)
+        assert (found["title"], found["url"], found["grpc_url"]) == (backend.title, backend.url, backend.grpc_url)
+    assert read_document(tmp_path / "ready.json")["model"] == {"name": "m"}
+
+
+def test_a_backend_that_is_ready_at_once_is_so_since_then(tmp_path: Path) -> None:
+    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values())[:1])
+    board.enter("pytorch", "ready")
+    assert read_document(tmp_path / "ready.json")["since"]
+
+
+def test_what_is_not_required_may_be_skipped(tmp_path: Path) -> None:
+    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    for name in ("pytorch", "onnx"):
+        board.enter(name, "ready")
+    board.enter("tensorrt", "skipped", "no GPU")
+    assert ready(tmp_path)
+
+
+def test_a_launcher_behind_a_pipe_reads_its_line_at_once(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe))
+    board.enter("onnx", "failed", "out of memory")
+    assert pipe.getvalue() == b"bakeoff: failed: onnx: out of memory\n"
