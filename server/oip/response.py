@@ -48,7 +48,7 @@ def encode_response(spec: ModelSpec, request: InferRequest, outputs: dict[str, N
         array = _checked(spec, tensor, request.batch_size, outputs.get(tensor.name))
         entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": list(array.shape)}
         if wanted.binary:
-            data = np.ascontiguousarray(array, NUMERIC[tensor.datatype]).reshape(-1).view(np.uint8).data
+            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             entry["parameters"] = {"binary_data_size": len(data)}
             binary.append(data)
         else:
