@@ -18,6 +18,7 @@ from server.oip.errors import InferenceError, bad_request, shown
         ("x" * 78, "'" + "x" * 78 + "'"),
         ("x" * 79, "'" + "x" * 78 + "…"),
         ("x" * 1000, "'" + "x" * 78 + "…"),
+        ("x" * 80 + "'" * 10**6, "'" + "x" * 78 + "…"),  # what is cut off is not even looked at
         (10**79, "1" + 79 * "0"),
         (10**80, "1" + 78 * "0" + "…"),
         ([7] * 39, "[" + ",".join("7" * 39) + "]"),

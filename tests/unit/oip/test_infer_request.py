@@ -477,3 +477,21 @@ def test_several_names_are_listed_apart() -> None:
     assert refusal(*message({"inputs": []}), spec) == (
         "expected 2 inputs but got 0 inputs for model 'two'. Got input(s) [], but missing required input(s) ['a', 'b']"
     )
+
+
+def test_each_of_several_outputs_is_answered_once_in_the_order_asked_for() -> None:
+    outputs = (TensorSpec("y", "FP32", (-1,)), TensorSpec("z", "FP32", (-1,)))
+    spec = ModelSpec("two", ("1",), "p", (TensorSpec("a", "INT8", (-1,)),), outputs, 8)
+    tensor = {"name": "a", "datatype": "INT8", "shape": [1], "data": [1]}
+    asked = [{"name": "z", "parameters": {"binary_data": True}}, {"name": "y"}, {"name": "z"}]
+    found = parse_request(*message({"inputs": [tensor], "outputs": asked}), spec).outputs
+    assert found == (RequestedOutput("z", True), RequestedOutput("y", False))
+
+
+def test_an_output_s_parameters_are_refused_by_its_name() -> None:
+    body, length = message(
+        {"inputs": [image_input()], "outputs": [{"name": "embedding", "parameters": 7}]}, bytes(IMAGE_BYTES)
+    )
+    assert refusal(body, length) == (
+        "Unable to parse 'parameters' of output 'embedding': expected an object, got an integer, 7"
+    )

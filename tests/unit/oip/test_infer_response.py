@@ -92,3 +92,11 @@ def test_outputs_that_the_model_should_not_give(outputs: dict[str, np.ndarray], 
         encode_response(PIXELS, request(RequestedOutput("embedding", False)), outputs)
     assert caught.value.status == 500
     assert str(caught.value) == f"output 'embedding' of model 'openclip_vit_b32' {expected}"
+
+
+def test_the_header_is_compact_utf_8() -> None:
+    header, _ = encode_response(PIXELS, request(identifier="é"), {"embedding": EMBEDDINGS}).chunks
+    assert bytes(header).decode() == (
+        '{"id":"é","model_name":"openclip_vit_b32","model_version":"1","outputs":[{"name":"embedding","datatype":"FP32",'
+        '"shape":[2,512],"parameters":{"binary_data_size":4096}}]}'
+    )
