@@ -55,7 +55,7 @@ def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     """
     if len(ours) != len(theirs) or len(ours) < MIN_ROUNDS or min(*ours, *theirs) <= 0:
         raise ValueError(f"{MIN_ROUNDS} or more rounds of positive figures on both sides are needed")
-    logs = np.log(np.asarray(ours, float)) - np.log(np.asarray(theirs, float))
+    logs = np.log(ours) - np.log(theirs)
     mean = float(logs.mean())
     reach = float(stats.t.ppf((1 + SURE) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
     return Interval(value=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach))
