@@ -11,7 +11,7 @@ from server.keys import KeyProblem, admin_secret, configured_keys, opens, parse_
 def dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the `.env` file that is read."""
     file = tmp_path / ".env"
-    monkeypatch.setattr("server.keys.ENV_FILE", file)
+    monkeypatch.setattr("server.home.ENV_FILE", file)
     for name in ("API_KEY", "API_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     return file

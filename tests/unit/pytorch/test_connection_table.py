@@ -1,0 +1,42 @@
+"""Every worker sees what every other one holds, and writes what is its own."""
+
+from pathlib import Path
+
+import pytest
+
+from server.pytorch.ipc.connections import ConnectionTable
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_a_connection_counts_for_the_worker_that_it_was_given_to(workers: int) -> None:
+    table = ConnectionTable.create(workers)
+    other = ConnectionTable(table.fileno())  # as another worker maps it
+    assert other.open() == [0] * workers
+    last = workers - 1
+    for _ in range(3):
+        table.keep(last)
+    table.give(last, 0)
+    table.give(0, last)
+    table.give(0, last)
+    other.close(last)
+    expected = [0] * workers
+    expected[last] += 3 + 2 - 1
+    expected[0] += 1
+    assert table.open() == other.open() == expected
+    assert table.takers() == []
+
+
+def test_those_that_take_connections_are_known_to_all() -> None:
+    table = ConnectionTable.create(3)
+    other = ConnectionTable(table.fileno())
+    table.take(0, True)
+    table.take(2, True)
+    assert other.takers() == [0, 2]
+    other.take(0, False)
+    assert table.takers() == [2]
+    assert table.open() == [0, 0, 0]
+
+
+def test_the_table_says_in_proc_what_it_is() -> None:
+    table = ConnectionTable.create(1)
+    assert str(Path(f"/proc/self/fd/{table.fileno()}").readlink()) == "/memfd:bakeoff-connections (deleted)"
