@@ -15,7 +15,7 @@ export PRETRAINED_FALLBACK ?= random
 TWO_WORKERS := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test test-fast chaos fuzz load lint audit clean
+.PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test test-fast mutants chaos fuzz load lint audit clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test: setup ## the whole test suite
 
 test-fast: setup ## the tests that start no stack and no container
 	@$(BIN)/pytest $(TWO_WORKERS) tests/unit tests/browser
+
+mutants: setup ## wrong lines that the tests should notice; ONLY=server/keys.py: of one module, or the name of one mutant
+	@$(BIN)/python -m tests.mutation.run $(ONLY)
 
 chaos: setup ## faults under load, at least ten minutes
 	@$(BIN)/python -m tests.chaos.run
@@ -79,4 +82,4 @@ vast: setup ## print the commands that rent a GPU from Vast.ai for IMAGE
 
 clean: ## remove what was made here: the virtual environment and everything made at run time
 	@[ ! -x $(BIN)/bakeoff ] || $(BIN)/bakeoff down
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) var mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""How many wrong lines the tests notice (`make mutants`)."""
