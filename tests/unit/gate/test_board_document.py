@@ -179,7 +179,7 @@ def test_the_document_names_each_backend_and_where_it_is(board: Board, tmp_path:
 def test_a_backend_that_is_ready_at_once_is_so_since_then(tmp_path: Path) -> None:
     board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values())[:1])
     board.enter("pytorch", "ready")
-    assert read_document(tmp_path / "ready.json")["since"]
+    assert read_document(tmp_path / "ready.json")["since"].endswith("+00:00"), "in UTC, whatever the machine's zone"
 
 
 def test_what_is_not_required_may_be_skipped(tmp_path: Path) -> None:

@@ -45,3 +45,27 @@ def test_nothing_is_said_of_what_there_is_not() -> None:
         "--row=2",
         "--lifeline=3",
     ]
+
+
+def test_a_worker_has_its_listener_and_its_ways_to_the_others() -> None:
+    ours, theirs = pair()
+    with theirs:
+        written = arguments(
+            channels=[ours], arenas=[7], counters=9, row=3, lifeline=11, listener=13, connections=14, inbox=15,
+            outboxes=[16, 17, 18],
+        )  # fmt: skip
+        ours.detach()
+        found = parse(written)
+        assert (found.listener, found.connections, found.inbox, found.outboxes) == (13, 14, 15, [16, 17, 18])
+        for channel in found.channels:
+            channel.close()
+
+
+def test_an_engine_has_none_of_these() -> None:
+    ours, theirs = pair()
+    with theirs:
+        written = arguments(channels=[ours], arenas=[7], counters=9, row=3, lifeline=11, outboxes=[])
+        ours.detach()
+        found = parse(written)
+        assert (found.listener, found.connections, found.inbox, found.outboxes) == (None, None, None, [])
+        found.channels[0].close()

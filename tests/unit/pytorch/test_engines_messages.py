@@ -1,0 +1,66 @@
+"""What a worker tells an engine, and what it makes of the answer; the engine's side is the test."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from server.pytorch.engines import Engines, File
+from server.pytorch.errors import NotReady
+from server.pytorch.ipc.arena import Arena
+from server.pytorch.ipc.counters import Counters
+from server.pytorch.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, decode_request, encode, pair
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Give the worker's end and the engine's."""
+    ours, theirs = pair()
+    theirs.settimeout(10)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def worker(channel: socket.socket, arena: Arena) -> Engines:
+    counters = Counters.create(1, ("model",), 16)
+    engines = Engines([channel], arena, counters, 0, max_batch=16, max_queue_images=100, request_timeout_s=60)
+    engines.start()
+    return engines
+
+
+async def test_files_are_named_by_where_they_lie_and_their_rows_come_back(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    arena = Arena.create(1 << 20)
+    engines = worker(ends[0], arena)
+    with engines.memory() as memory:
+        asked = asyncio.create_task(engines.embed_files([File(0, 10, 100), File(4096, 20, 400)], memory))
+        await asyncio.sleep(0.01)
+        message = decode_request(ends[1].recv(MAX_PACKET))
+        assert isinstance(message, EmbedFiles)
+        assert (message.offsets, message.lengths, message.pixels) == ([0, 4096], [10, 20], [100, 400])
+        assert engines.outstanding == 2
+        arena.view(message.result, 2 * 512 * 4).view(np.float32)[:] = np.repeat([0.25, 0.5], 512)
+        ends[1].send(encode(Done(message.id, None, [1], 1, 2, 3, 4)))
+        done = await asked
+        assert (done.refused, done.queue_ns, done.input_ns, done.infer_ns, done.output_ns) == ((1,), 1, 2, 3, 4)
+        assert done.embeddings.shape == (2, 512)
+        assert done.embeddings[:, 511].tolist() == [0.25, 0.5]
+        assert engines.outstanding == 0
+    engines.close()
+
+
+async def test_who_waits_for_an_engine_that_ends_is_told_so(ends: tuple[socket.socket, socket.socket]) -> None:
+    engines = worker(ends[0], Arena.create(1 << 20))
+    with engines.memory() as memory:
+        asked = asyncio.create_task(engines.embed_pixels(8192, 3, memory))
+        await asyncio.sleep(0.01)
+        message = decode_request(ends[1].recv(MAX_PACKET))
+        assert isinstance(message, EmbedPixels)
+        assert (message.offset, message.count) == (8192, 3)
+        ends[1].close()
+        with pytest.raises(NotReady, match=r"^the engine has stopped; it is being started again$"):
+            await asked
+    engines.close()
