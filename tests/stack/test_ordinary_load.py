@@ -4,6 +4,7 @@ import contextlib
 import resource
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +23,8 @@ IDLE = 1100
 
 
 @pytest.fixture(scope="module")
-def alone(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    home = same_model(stack, tmp_path_factory.mktemp("alone"))
+def alone(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    home = same_model(exported, tmp_path_factory.mktemp("alone"))
     running = start(home, 13_000, BACKENDS="pytorch", PRECISION=PRECISION, **QUIET)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (LOGIN_FILES, hard))

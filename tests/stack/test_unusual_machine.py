@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from tritonclient import grpc, http
 
+from bench.addresses import Addresses
+from bench.targets import discover
+from server.backends import pytorch_url
 from server.model.reference import Reference
+from server.settings import Settings
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, same_model, start
 
 SHIFT = 22_000
@@ -17,14 +21,14 @@ NAME = 'a b\'s "c" $HOME %(x)s %e `id` é\\ &#;[red]*?'
 
 
 @pytest.fixture(scope="module")
-def unusual(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def unusual(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
         pytest.skip(f"this machine has no ::1 ({error.strerror})")
     folder = tmp_path_factory.mktemp("unusual") / NAME
     folder.mkdir()
-    running = start(same_model(stack, folder), SHIFT, HOST="::1", BACKENDS="pytorch,onnx")
+    running = start(same_model(exported, folder), SHIFT, HOST="::1", BACKENDS="pytorch,onnx")
     try:
         running.wait(200)
         yield running
@@ -62,12 +66,9 @@ def test_its_verbs_find_it(unusual: RunningStack) -> None:
     assert unusual.bakeoff("health").stdout == "ready\n"
     shown = unusual.bakeoff("status")
     assert shown.returncode == 0, shown.stderr
-    results = unusual.home / "results"
-    measured = unusual.bakeoff(
-        "bench", "--quick", "--scenario", "single", "--time-budget", "20", "--results", str(results)
-    )
-    assert measured.returncode == 0, measured.stderr
-    assert list(results.glob("*/result.json"))
+    usual = pytorch_url(Settings(host="::1", pytorch_http_port=unusual.ports["pytorch"]))
+    ready = {target.name: (target.url, target.grpc_url) for target in discover(Addresses(usual)).ready}
+    assert ready == {"pytorch": (unusual.url(), None), "onnx": (unusual.url("onnx"), unusual.grpc)}
 
 
 def test_a_triton_that_was_killed_comes_back_and_its_orphans_do_not_stay(unusual: RunningStack) -> None:
