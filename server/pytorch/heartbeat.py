@@ -32,7 +32,8 @@ class Heartbeat:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Beat for as long as the running event loop runs."""
+        """Beat for as long as the running event loop runs, at once for the first time: what never beat is not known to be silent."""
+        self._counters.beat(self._row)
         self._task = asyncio.create_task(self._beat())
 
     def silent(self, after_s: float = SILENT_AFTER_S) -> list[int]:

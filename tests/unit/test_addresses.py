@@ -43,7 +43,7 @@ def test_every_way_to_write_an_address_works(
     assert onnx.url == url
     assert onnx.grpc_url == url.removeprefix("http://").replace("8010", "8011")
     assert pytorch_url(settings) == url.replace("8010", "8002")
-    words = arguments(onnx, settings, repository=Path("/r"), backends=Path("/b"))
+    words = arguments(onnx, settings, repository=Path("/r"), backends=Path("/b"), known=frozenset())
     assert f"--http-address={triton}" in words
     assert f"--metrics-address={triton}" in words
     assert f"--grpc-address={grpc}" in words
@@ -52,7 +52,7 @@ def test_every_way_to_write_an_address_works(
 def test_protected_metrics_stay_on_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "key")
     settings = Settings(host="::")
-    words = arguments(backends(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"))
+    words = arguments(backends(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"), known=frozenset())
     assert "--metrics-address=127.0.0.1" in words
 
 
