@@ -55,3 +55,9 @@ def test_the_interval_of_a_ratio_is_that_of_a_paired_t_test_of_logarithms() -> N
     found = paired_ratio(ours, theirs)
     assert (found.low, found.high) == pytest.approx((np.exp(interval.low), np.exp(interval.high)))
     assert found.value == pytest.approx(np.exp(np.mean(np.log(ours) - np.log(theirs))))
+
+
+def test_an_interval_ends_at_medians_that_were_drawn_and_not_between_them() -> None:
+    values = [1.21, 0.82, 2.61, 1.17, 0.45, 1.72, 7.07, 4.14, 0.35, 0.15]
+    medians = {(a + b) / 2 for a in values for b in values}
+    assert set(median_interval(values, 1)) <= medians

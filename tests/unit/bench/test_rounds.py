@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from bench.rounds import Basis, by_round, point, scores
@@ -215,3 +216,15 @@ def test_a_window_counts_when_nothing_failed_and_something_was_answered() -> Non
     assert not window(1, BATCH, "a", 80.0, failures=1).clean
     assert not window(1, BATCH, "a", 80.0, invalid="restarted").clean
     assert not window(1, BATCH, "a", []).clean
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    milliseconds = np.random.default_rng(5).normal(100, 10, 100).tolist()
+    windows = [window(number, BATCH, "a", ms) for number, ms in enumerate(milliseconds, start=1)]
+    found = [[point(BATCH, "a", windows, Basis(seed=seed)) for seed in (1, 2, 3)] for _ in range(2)]
+    assert [(each.images_per_s, each.p50) for each in found[0]] == [(each.images_per_s, each.p50) for each in found[1]]
+
+
+def test_a_million_images_are_a_million() -> None:
+    cost = point(BATCH, "a", [window(1, BATCH, "a", 80.0)], Basis(price_per_hour=3.6)).cost_per_million
+    assert cost == pytest.approx(10, rel=1e-9)
