@@ -228,3 +228,29 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 def test_a_million_images_are_a_million() -> None:
     cost = point(BATCH, "a", [window(1, BATCH, "a", 80.0)], Basis(price_per_hour=3.6)).cost_per_million
     assert cost == pytest.approx(10, rel=1e-9)
+
+
+def test_a_round_is_scored_by_its_median_latency_its_throughput_or_its_rate() -> None:
+    uneven = [0.5, 0.5, 5.0]
+    assert scores([window(1, SINGLE, "a", uneven)]) == [2000]
+    assert scores([window(1, BATCH, "a", uneven)]) == [pytest.approx(24 / 0.006)]
+    assert scores([window(1, SERVER, "a", uneven, offered_per_s=70.0, over_bound=0)]) == [70]
+
+
+def test_three_rounds_are_enough_to_be_stable() -> None:
+    assert point(BATCH, "a", [window(i, BATCH, "a", 80.0) for i in (1, 2, 3)], Basis()).stable is True
+
+
+def test_random_arrivals_have_no_number_in_flight_that_the_client_s_limit_depends_on() -> None:
+    windows = [window(1, SERVER, "a", [10.0] * 600, offered_per_s=100.0, over_bound=0)]
+    for in_flight, bound in ((0, True), (1, False)):
+        near = Basis(null_images_per_s={("pixels", "http", 1, in_flight): 101.0})
+        assert (point(SERVER, "a", windows, near).client_bound is not None) is bound
+
+
+def test_half_of_the_rounds_are_not_most() -> None:
+    windows = [
+        window(number, SERVER, "a", [10.0] * 200, offered_per_s=100.0, over_bound=0 if number <= 2 else 50)
+        for number in range(1, 5)
+    ]
+    assert point(SERVER, "a", windows, Basis(p99_ms=40)).problem == "no rate that was tried kept 40 ms in most rounds"
