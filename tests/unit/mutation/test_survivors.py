@@ -80,4 +80,4 @@ def test_every_equivalent_mutant_changes_a_line_that_is_there() -> None:
         files = (ROOT.joinpath(*folders[:n]).with_suffix(".py") for n in range(1, len(folders) + 1))
         source = next(file for file in files if file.exists()).read_text()
         assert f"def {function}(" in source, each
-        assert each.was in " ".join(source.split()), each
+        assert " ".join(each.was.split()) in " ".join(source.split()), each
