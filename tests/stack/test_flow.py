@@ -193,7 +193,10 @@ def test_stopping_answers_everything_that_was_accepted(exported: Path, reference
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(1)
+        deadline = time.monotonic() + 60
+        while len(answers) < 5:  # with the four that are on their way then
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         other.process.send_signal(signal.SIGTERM)
         assert other.process.wait(12) == 0
         for thread in threads:
