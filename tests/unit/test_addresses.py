@@ -52,7 +52,9 @@ def test_every_way_to_write_an_address_works(
 def test_protected_metrics_stay_on_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "key")
     settings = Settings(host="::")
-    words = arguments(backends(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"), known=frozenset())
+    words = arguments(
+        backends(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"), known=frozenset()
+    )
     assert "--metrics-address=127.0.0.1" in words
 
 
