@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 # Half of what the stacks and containers of the tests take is waiting; tests/rings.py deals the suite out.
-TWO_WORKERS := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+TWO_WORKERS := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test test-fast mutants chaos fuzz load lint audit clean

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rings import pytest_collection_modifyitems, pytest_terminal_summary
+from tests.rings import pytest_collection_modifyitems, pytest_terminal_summary, pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

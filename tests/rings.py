@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = (
     "tests/image",
@@ -40,18 +41,34 @@ def place(file: str) -> tuple[int, str]:
     raise ValueError(f"{file} is in none of {', '.join(TOGETHER)}; give it a place in tests/rings.py")
 
 
+def file_of(nodeid: str) -> str:
+    """Return the file of a test, relative to the checkout."""
+    return nodeid.partition("::")[0]
+
+
 def ring(nodeid: str) -> str:
     """Return the folder below `tests/` in which a test lies."""
     return PurePosixPath(nodeid).parts[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put every test into its group, and the groups in their order."""
-    places = {item: place(item.path.relative_to(config.rootpath).as_posix()) for item in items}
-    for item, (_, name) in places.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: places[item][0])
+class ByGroup(LoadScopeScheduling):
+    """Gives a worker one group after the other.
+
+    xdist's own `--dist loadgroup` writes a group's name into the node's id, where pytest 9.2 does not read it any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return place(file_of(nodeid))[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
+    """Have xdist deal out groups, whatever its `--dist` says."""
+    return ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the groups in their order."""
+    items.sort(key=lambda item: place(file_of(item.nodeid))[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

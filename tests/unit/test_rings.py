@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rings import place
+from tests.rings import ByGroup, place
 
 TESTS = Path(__file__).parents[1]
 
@@ -32,6 +32,14 @@ def test_what_shares_something_expensive_shares_a_worker(one: str, other: str, t
 
 def test_the_longest_begins_first_and_the_session_s_stack_last() -> None:
     assert place("tests/image/test_start.py") < place("tests/unit/test_keys.py") < place("tests/stack/test_rest.py")
+
+
+def test_a_worker_is_given_whole_groups(pytestconfig: pytest.Config) -> None:
+    """What the scheduler makes of a test's id, brackets and all, is its group."""
+    scheduler = ByGroup.__new__(ByGroup)
+    for node in ("tests/image/test_start.py::test_it[a::b]", "tests/image/test_faults.py::test_it"):
+        assert scheduler._split_scope(node) == "tests/image"
+    assert pytestconfig.hook.pytest_xdist_make_scheduler.get_hookimpls()
 
 
 def test_a_file_outside_the_rings_is_an_error() -> None:
