@@ -1,4 +1,4 @@
-"""The image is built once, on a stand-in for NVIDIA's, and one container of it serves most tests."""
+"""The image is built once, on a stand-in for NVIDIA's, and two containers of it serve most tests; none outlives the ring."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def image() -> str:
     return IMAGE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def container(image: str) -> Iterator[Container]:
     """A container started with nothing but published ports, watched from its start until it was healthy."""
     running = Container.run("bakeoff-test-plain", 14_000)
@@ -46,14 +46,14 @@ def container(image: str) -> Iterator[Container]:
         running.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reference(container: Container, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     target = tmp_path_factory.mktemp("reference") / "reference.npz"
     podman("cp", f"{container.name}:/opt/bakeoff/model/weights/reference.npz", str(target))
     return Reference.load(target)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def confined(container: Container) -> Iterator[Container]:
     """As little as it can live on. Faults are tried on it: what warms two sizes is back sooner than what warms all."""
     running = Container.run(
