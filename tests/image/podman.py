@@ -17,7 +17,7 @@ from tritonclient import http
 
 IMAGE = "localhost/clip-bakeoff-test"
 PORTS = (8002, 8010, 8011, 8012, 8020, 8021, 8022)
-READY_TIMEOUT_S = 240
+READY_TIMEOUT_S = 400
 ROW_TOLERANCE = 1e-4
 """Between the elements of one embedding and its FP32 reference, on a CPU."""
 
@@ -107,7 +107,7 @@ class Container:
             time.sleep(0.2)
         raise AssertionError(f"/ready did not answer {status}; the log says:\n{self.log()[-6000:]}")
 
-    def exit_code(self, timeout_s: float = 120) -> int:
+    def exit_code(self, timeout_s: float = 300) -> int:
         """Wait for the container's end and return its exit status."""
         return int(podman("wait", self.name, timeout=timeout_s).stdout)
 

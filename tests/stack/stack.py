@@ -23,7 +23,7 @@ PRECISION = resolve(Settings()).precision
 ROW_TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3}[PRECISION]
 """Between the elements of one embedding and its FP32 reference."""
 
-READY_TIMEOUT_S = 240
+READY_TIMEOUT_S = 400
 STOP_TIMEOUT_S = 20
 
 
