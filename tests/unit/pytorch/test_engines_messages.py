@@ -1,13 +1,14 @@
 """What a worker tells an engine, and what it makes of the answer; the engine's side is the test."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from server.pytorch.engines import Engines, File
+from server.pytorch.engines import Engines, File, QueueFull
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -28,6 +29,12 @@ def worker(channel: socket.socket, arena: Arena) -> Engines:
     engines = Engines([channel], arena, counters, 0, max_batch=16, max_queue_images=100, request_timeout_s=60)
     engines.start()
     return engines
+
+
+def fill(channel: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            channel.send(b"nobody reads this")
 
 
 async def test_files_are_named_by_where_they_lie_and_their_rows_come_back(
@@ -64,3 +71,25 @@ async def test_who_waits_for_an_engine_that_ends_is_told_so(ends: tuple[socket.s
         with pytest.raises(NotReady, match=r"^the engine has stopped; it is being started again$"):
             await asked
     engines.close()
+
+
+async def test_an_engine_that_reads_nothing_is_too_busy_and_one_that_has_ended_has_stopped(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    engines = worker(ends[0], Arena.create(1 << 20))
+    with engines.memory() as memory:
+        fill(ends[0])
+        with pytest.raises(QueueFull, match=r"^the engine is too busy to take requests; try again$"):
+            await engines.embed_pixels(0, 1, memory)
+        ends[1].close()
+        with pytest.raises(NotReady, match=r"^the engine has stopped; it is being started again$"):
+            await engines.embed_pixels(0, 1, memory)
+    assert engines.outstanding == 0
+    engines.close()
+
+
+async def test_whoever_hangs_up_leaves_nothing_running(ends: tuple[socket.socket, socket.socket]) -> None:
+    before = asyncio.all_tasks()
+    worker(ends[0], Arena.create(1 << 20)).close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
