@@ -49,3 +49,14 @@ def test_memory_says_in_proc_what_it_is() -> None:
     counters, arena = Counters.create(1, MODELS, 4), Arena.create(PAGE)
     names = [str(Path(f"/proc/self/fd/{each.fileno()}").readlink()) for each in (counters, arena)]
     assert names == ["/memfd:bakeoff-counters (deleted)", "/memfd:bakeoff-arena (deleted)"]
+
+
+def test_what_all_processes_have_embedded_is_counted_in_images() -> None:
+    counters = Counters.create(2, MODELS, 4)
+    assert counters.embedded == 0
+    counters.statistics(0)["one"].record_execution(3, 1, 1, 1)
+    counters.statistics(1)["one"].record_execution(4, 1, 1, 1)
+    counters.statistics(1)["three"].record_execution(2, 1, 1, 1)
+    counters.statistics(1)["three"].record_execution(2, 1, 1, 1)
+    assert counters.embedded == 3 + 4 + 2 + 2
+    assert counters.statistics(0)["one"].executed == 7

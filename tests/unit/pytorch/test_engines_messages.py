@@ -93,3 +93,40 @@ async def test_whoever_hangs_up_leaves_nothing_running(ends: tuple[socket.socket
     worker(ends[0], Arena.create(1 << 20)).close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_requests_go_to_the_engine_that_has_least_to_do() -> None:
+    channels = [pair(), pair()]
+    counters = Counters.create(2, ("model",), 16)
+    engines = Engines(
+        [ours for ours, _ in channels], Arena.create(1 << 20), counters, 1,
+        max_batch=16, max_queue_images=100, request_timeout_s=60,
+    )  # fmt: skip
+    engines.start()
+    with engines.memory() as memory:
+        for images in (3, 1, 1, 1, 1):
+            asked = asyncio.create_task(engines.embed_pixels(0, images, memory))
+            await asyncio.sleep(0.01)
+            asked.cancel()
+            await asyncio.wait([asked])
+        assert (engines.outstanding, counters.last_beat(0)) == (7, 0)
+        found: list[list[int]] = []
+        for _, theirs in channels:
+            theirs.setblocking(False)
+            found.append([])
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    message = decode_request(theirs.recv(MAX_PACKET))
+                    found[-1] += [message.count] if isinstance(message, EmbedPixels) else []
+    assert found == [[3, 1], [1, 1, 1]]
+    engines.close()
+    for ends in channels:
+        for end in ends:
+            end.close()
+
+
+async def test_what_never_listened_can_hang_up(ends: tuple[socket.socket, socket.socket]) -> None:
+    counters = Counters.create(1, ("model",), 16)
+    arena = Arena.create(4096)
+    Engines([ends[0]], arena, counters, 0, max_batch=16, max_queue_images=1, request_timeout_s=60).close()
+    assert ends[1].recv(MAX_PACKET) == b""
