@@ -130,3 +130,17 @@ async def test_what_never_listened_can_hang_up(ends: tuple[socket.socket, socket
     arena = Arena.create(4096)
     Engines([ends[0]], arena, counters, 0, max_batch=16, max_queue_images=1, request_timeout_s=60).close()
     assert ends[1].recv(MAX_PACKET) == b""
+
+
+def test_every_engine_may_have_its_queue_and_computes_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, float] = {}
+    monkeypatch.setattr("server.pytorch.engines.Admission", lambda **limits: shown.update(limits))
+    channels = [pair() for _ in range(3)]
+    Engines(
+        [ours for ours, _ in channels], Arena.create(4096), Counters.create(1, ("model",), 16), 0,
+        max_batch=16, max_queue_images=100, request_timeout_s=60,
+    )  # fmt: skip
+    assert shown == {"most": 300, "at_once": 48, "deadline_s": 60}
+    for ends in channels:
+        for end in ends:
+            end.close()
