@@ -76,7 +76,7 @@ _replies: "msgspec.msgpack.Decoder[Reply]" = msgspec.msgpack.Decoder(Reply)
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """Return the two ends of a new channel: one for a worker, one for an engine."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return socket.socketpair(type=socket.SOCK_SEQPACKET)
 
 
 def encode(message: Request | Reply) -> bytes:
