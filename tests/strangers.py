@@ -33,11 +33,11 @@ def near_keys(keys: Sequence[str]) -> dict[str, str]:
 def strangers(keys: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return by its description the headers of somebody who is not to be let in by any of `keys`."""
     key = keys[0]
-    values = {description: f"Bearer {near}" for description, near in near_keys(keys).items()} | {
+    values = {description: f"Bearer {near}" for description, near in near_keys(keys).items() if near} | {
         "no scheme": key,
         "another scheme": f"Basic {key}",
         "scheme without a space": f"Bearer{key}",
-        "scheme alone": "Bearer",
+        "scheme alone": "Bearer",  # and an empty key: no header ends with a space (RFC 9110, section 5.5)
         "two words": f"Bearer {key} {key}",
     }
     return {"no header": {}} | {description: {"Authorization": value} for description, value in values.items()}
