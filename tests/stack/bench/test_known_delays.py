@@ -1,40 +1,62 @@
 """The load generator against servers whose delays are known: what it says must be what they did."""
 
+import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from bench.client.endpoint import Endpoint
 from bench.client.load import Load, Seen
 from bench.client.pool import Clients
-from bench.photos import load_photos
+from bench.photos import PhotoSet, load_photos
 from bench.scenarios import Scenario
 from bench.schedule import schedule
 from bench.verdicts import verdict
 from tests.doubles.running import RunningServer, sleeping_server
 
-PHOTOS = Path(__file__).parents[3] / "photos"
 WITHIN = 0.02
-LATE_MS = 1000
+LATE_MS = 3000
 RUNS, ROUNDS = 20, 5
-MEAN_MS = 400
-"""Long beside what a busy machine adds to a request, 5 ms here: the client cannot see less than what it is made to wait."""
+MEAN_MS = 2000
+"""Long beside what a busy machine adds to a request, up to 15 ms: the client cannot see less than what it is made to wait."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def first() -> Iterator[None]:
+    """Run clients and doubles before everything else where that is allowed: beside two processes that compute, a waiting one
+    was woken 15 ms late otherwise, which is the scheduler's time and not the load generator's."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    yield
+    os.setpriority(os.PRIO_PROCESS, 0, usual)
 
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with Clients(load_photos(PHOTOS, 12), processes=2) as pool:
+def photos(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
+    """Small ones: what they hold is nothing to a server that sleeps, and copying large ones takes a busy machine long."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(12):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.png")
+    return load_photos(folder, 12)
+
+
+@pytest.fixture(scope="module")
+def clients(photos: PhotoSet) -> Iterator[Clients]:
+    with Clients(photos, processes=1) as pool:
         yield pool
 
 
 def load(server: RunningServer, **changes: object) -> Load:
     usual = {
-        "endpoint": Endpoint(server.url), "input": "pixels", "transport": "http", "batch": 1, "connections": 16,
-        "serial": 1, "settle_s": 0.2, "window_s": 8.0, "min_requests": 1,
+        "endpoint": Endpoint(server.url), "input": "encoded", "transport": "http", "batch": 1, "connections": 16,
+        "serial": 1, "settle_s": 0.2, "window_s": 12.0, "min_requests": 1,
     }  # fmt: skip
     return Load(**(usual | changes))  # type: ignore[arg-type]
 
@@ -63,28 +85,26 @@ def assert_same_percentiles(seen: Seen, given_ms: npt.NDArray[np.float64]) -> No
 
 def test_a_closed_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
     with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=2) as server:
-        seen, given_ms = measured(clients, server, load(server, connections=32))
+        seen, given_ms = measured(clients, server, load(server, connections=64))
     assert_same_percentiles(seen, given_ms)
-    assert seen.images_per_s == pytest.approx(32 / np.mean(given_ms / 1e3), rel=2 * WITHIN)
+    assert seen.images_per_s == pytest.approx(64 / np.mean(given_ms / 1e3), rel=2 * WITHIN)
 
 
 def test_an_open_loop_gives_the_server_s_percentiles_back(clients: Clients) -> None:
     with sleeping_server(mean_ms=MEAN_MS, distribution="lognormal", sigma=0.4, seed=3) as server:
-        seen, given_ms = measured(clients, server, load(server, connections=64, per_s=60.0, seed=4))
+        seen, given_ms = measured(clients, server, load(server, connections=128, per_s=30.0, seed=4))
     assert_same_percentiles(seen, given_ms)
 
 
 def test_a_stall_of_two_seconds_is_charged_for_everybody_who_would_have_waited(clients: Clients) -> None:
     """One in flight sees the stall once in hundreds of requests; people who come when they come see it far more often."""
     with sleeping_server(mean_ms=MEAN_MS, stall_after_s=3, stall_s=2) as server:
-        seen, given_ms = measured(
-            clients, server, load(server, connections=64, per_s=20.0, seed=5, window_s=8.0, bound_ms=LATE_MS)
-        )
+        seen, given_ms = measured(clients, server, load(server, connections=128, per_s=20.0, seed=5, bound_ms=LATE_MS))
     assert_same_percentiles(seen, given_ms)
     late = np.sum(given_ms > LATE_MS)
     assert late > 15
     assert seen.over == pytest.approx(late, abs=1)
-    assert np.percentile(seen.latencies_s, 99) > 1.7
+    assert np.percentile(seen.latencies_s, 99) > 3.5
 
 
 def test_one_in_flight_alone_would_hide_the_stall(clients: Clients) -> None:
@@ -94,31 +114,40 @@ def test_one_in_flight_alone_would_hide_the_stall(clients: Clients) -> None:
     assert np.percentile(seen.latencies_s, 99) < 0.1
 
 
-def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_runs(clients: Clients) -> None:
-    """Each run as the benchmark does it: 5 rounds, in random order, decided by paired differences.
+def winners(run: int, servers: dict[str, RunningServer], photos: PhotoSet) -> tuple[str | None, str | None]:
+    """Return who wins in one run: among two that are equal, and against one that is slower.
 
-    The median decides, as in `single`: on a busy machine the mean, and so the throughput, says more of the machine.
+    As the benchmark does it in `single`: 5 rounds, in random order, decided by paired differences of the medians.
     """
-    scenario = Scenario(kind="single", input="pixels")
-    usual = {"mean_ms": 200, "distribution": "lognormal", "sigma": 0.05}
+    scenario = Scenario(kind="single", input="encoded")
+    scores: dict[str, list[float]] = {name: [] for name in servers}
+    with Clients(photos, processes=1) as clients:
+        for slots in schedule({scenario: list(servers)}, ROUNDS, seed=run):
+            for slot in slots:
+                asked = load(
+                    servers[slot.backend],
+                    connections=3,
+                    serial=run * 10 + slot.round,
+                    settle_s=0.05,
+                    window_s=MEAN_MS / 1e3,
+                )
+                seen = clients.apply(asked)
+                assert seen.failures == 0
+                scores[slot.backend].append(1 / float(np.median(seen.latencies_s)))
+    equal, unequal = ({name: scores[name] for name in ("one", other)} for other in ("same", "slower"))
+    return verdict(scenario, equal, {}).winner, verdict(scenario, unequal, {}).winner
+
+
+def test_identical_backends_tie_and_a_ten_percent_slower_one_loses_in_19_of_20_runs(photos: PhotoSet) -> None:
+    """All runs side by side, as they do nothing but wait: a server that sleeps serves any number at once."""
+    usual = {"mean_ms": MEAN_MS, "distribution": "lognormal", "sigma": 0.01}
     with (
         sleeping_server(**usual, seed=11) as one,
         sleeping_server(**usual, seed=12) as same,
         sleeping_server(**usual, seed=13, slower_percent=10) as slower,
+        ThreadPoolExecutor(RUNS) as side_by_side,
     ):
         servers = {"one": one, "same": same, "slower": slower}
-        winners: list[tuple[str | None, str | None]] = []
-        for run in range(RUNS):
-            scores: dict[str, list[float]] = {name: [] for name in servers}
-            for slots in schedule({scenario: list(servers)}, ROUNDS, seed=run):
-                for slot in slots:
-                    asked = load(
-                        servers[slot.backend], connections=24, serial=run * 10 + slot.round, settle_s=0.05, window_s=0.2
-                    )
-                    seen = clients.apply(asked)
-                    assert seen.failures == 0
-                    scores[slot.backend].append(1 / float(np.median(seen.latencies_s)))
-            pairs = [{name: scores[name] for name in ("one", other)} for other in ("same", "slower")]
-            winners.append((verdict(scenario, pairs[0], {}).winner, verdict(scenario, pairs[1], {}).winner))
-    assert sum(among_equals is None for among_equals, _ in winners) >= 19
-    assert sum(against_slower == "one" for _, against_slower in winners) >= 19
+        decided = list(side_by_side.map(lambda run: winners(run, servers, photos), range(RUNS)))
+    assert sum(among_equals is None for among_equals, _ in decided) >= 19
+    assert sum(against_slower == "one" for _, against_slower in decided) >= 19
