@@ -5,9 +5,11 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from server.model.reference import Reference
 from tests.image.podman import ROW_TOLERANCE, Container, podman
@@ -15,6 +17,20 @@ from tests.image.podman import ROW_TOLERANCE, Container, podman
 pytestmark = pytest.mark.timeout(1800)
 
 PROGRAMS = {"pytorch": "-m server.pytorch", "triton-onnx": "bin/tritonserver", "readiness": "-m server.gate"}
+STUB = "triton_python_backend_stub"
+
+
+def cpu_s(container: Container, words: str) -> float:
+    """Return what the container's processes whose command line holds `words` have computed."""
+    spent = [process.cpu_times() for process in container.processes() if words in " ".join(process.cmdline())]
+    return sum(times.user + times.system for times in spent)
+
+
+def outstanding(container: Container) -> float:
+    """Return how many images wait or are computed on 8002."""
+    text = httpx.get(f"http://{container.url(8002)}/metrics").raise_for_status().text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    return families["bakeoff_outstanding_images"].samples[0].value
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -72,9 +88,12 @@ def test_stop_finishes_what_was_accepted(confined: Container, reference: Referen
             answers[port] = error
 
     threads = [threading.Thread(target=embed, args=(port,)) for port in (8002, 8010)]
+    idle_s = cpu_s(confined, STUB)
     for thread in threads:
         thread.start()
-    time.sleep(0.2)
+    deadline = time.monotonic() + 30
+    while not (outstanding(confined) and cpu_s(confined, STUB) > idle_s + 0.1) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert answers == {}  # both are being computed
     family = confined.processes()
     began = time.monotonic()
