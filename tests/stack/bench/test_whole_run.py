@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +45,38 @@ def bench(url: str, results: Path, *arguments: str) -> "subprocess.CompletedProc
     return subprocess.run(
         command(url, results, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
+
+
+@dataclass(frozen=True)
+class QuickRun:
+    """A `bakeoff bench --quick` that goes on, and what it prints."""
+
+    process: "subprocess.Popen[str]"
+    lines: Iterator[str]
+
+    def until(self, words: str) -> str:
+        """Return what it printed, up to and including the line that begins with `words`."""
+        output = ""
+        for line in self.lines:
+            output += line
+            if line.startswith(words):
+                return output
+        raise AssertionError(f"it ended before {words!r}:\n{output}")
+
+    def rest(self) -> str:
+        """Return all that it printed from there to its end."""
+        return "".join(self.lines)
+
+
+@contextmanager
+def quick_run(url: str, results: Path) -> Iterator[QuickRun]:
+    """Start one; whoever leaves waits for its end."""
+    with subprocess.Popen(
+        command(url, results, "--quick"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        yield QuickRun(process, process.stdout)
 
 
 def only_result(results: Path) -> Result:
@@ -83,24 +117,12 @@ def test_the_other_scenarios_are_measured_too(url: str, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_complete_rounds_and_resume_goes_on(url: str, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(url, tmp_path, "--quick"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    output = ""
-    for line in process.stdout:
-        output += line
-        if line.startswith("round 3/5"):
-            time.sleep(0.3)
-            process.send_signal(signal.SIGINT)
-            break
-    output += process.stdout.read()
-    process.stdout.close()
-    assert process.wait(60) == 0, output
+    with quick_run(url, tmp_path) as run:
+        output = run.until("round 3/5")
+        time.sleep(0.3)
+        run.process.send_signal(signal.SIGINT)
+        output += run.rest()
+        assert run.process.wait(60) == 0, output
     assert "interrupted: 2 of 5 rounds are complete and kept" in output
     first = only_result(tmp_path)
     assert (first.interrupted, first.complete_rounds, first.resumed) == (True, 2, 0)
@@ -122,20 +144,9 @@ def test_ctrl_c_keeps_the_complete_rounds_and_resume_goes_on(url: str, tmp_path:
 
 
 def test_a_dead_run_leaves_its_complete_rounds(url: str, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command(url, tmp_path, "--quick"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("round 2/5"):
-            process.kill()
-            break
-    process.stdout.close()
-    process.wait(10)
+    with quick_run(url, tmp_path) as run:
+        run.until("round 2/5")
+        run.process.kill()
     result = only_result(tmp_path)
     assert (result.interrupted, result.complete_rounds) == (True, 1)
     assert json.loads((next(tmp_path.iterdir()) / "result.json").read_text())["schema_version"] == 2
@@ -165,21 +176,16 @@ def test_a_file_that_a_backend_refuses_or_that_is_none_is_named_at_the_start_and
 def test_a_server_that_is_started_again_fails_its_points_and_the_rest_is_concluded_and_reported(tmp_path: Path) -> None:
     with sleeping_server(mean_ms=20, name="onnx") as first:
         port = urlsplit(first.url).port
-        with sleeping_server(mean_ms=20, name="pytorch", peer=[f"onnx={first.url}"]) as other, subprocess.Popen(
-            command(other.url, tmp_path, "--quick"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        ) as process:  # fmt: skip
-            assert process.stdout is not None
-            output = ""
-            for line in process.stdout:
-                output += line
-                if line.startswith("round 2/5"):
-                    os.kill(first.pid, signal.SIGKILL)
-                if line.startswith("round 3/5"):
-                    break
+        with (
+            sleeping_server(mean_ms=20, name="pytorch", peer=[f"onnx={first.url}"]) as other,
+            quick_run(other.url, tmp_path) as run,
+        ):
+            output = run.until("round 2/5")
+            os.kill(first.pid, signal.SIGKILL)
+            output += run.until("round 3/5")
             with sleeping_server(mean_ms=20, name="onnx", port=port):
-                output += process.stdout.read()
-                assert process.wait(60) == 0, output
+                output += run.rest()
+                assert run.process.wait(60) == 0, output
     result = only_result(tmp_path)
     assert (result.complete_rounds, result.interrupted) == (5, False)
     problems = {(point.backend, bool(point.problem)) for point in result.summary.points}
@@ -193,19 +199,13 @@ def test_a_server_that_is_started_again_fails_its_points_and_the_rest_is_conclud
 def test_an_error_of_the_client_s_own_ends_the_run_with_its_complete_rounds_and_a_report(
     url: str, tmp_path: Path
 ) -> None:
-    with subprocess.Popen(
-        command(url, tmp_path, "--quick"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        output = ""
-        for line in process.stdout:
-            output += line
-            if line.startswith("round 3/5"):
-                for child in psutil.Process(process.pid).children():
-                    if "spawn_main" in " ".join(child.cmdline()):
-                        child.kill()
-        assert process.wait(60) == 1, output
+    with quick_run(url, tmp_path) as run:
+        output = run.until("round 3/5")
+        for child in psutil.Process(run.process.pid).children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+        output += run.rest()
+        assert run.process.wait(60) == 1, output
     assert "a client process has ended" in output
     assert "2 of 5 rounds are complete, kept and reported; go on with --resume" in output
     assert "Traceback" not in output
