@@ -27,6 +27,7 @@ def instance(image: str) -> Iterator[None]:
     podman(
         "run", "--detach", "--name", NAME, "--network", "none", *LIMITS, "--user", "root", "--entrypoint", "sleep",
         "--env", "MAX_BATCH_SIZE=16", "--env", "BACKENDS=pytorch,onnx", "--env", "VAST_TCP_PORT_8002=40123",
+        "--env", "WARMUP_MAX_BATCH=2",
         image, "infinity",
     )  # fmt: skip
     try:

@@ -1,6 +1,5 @@
 """Starting the image in the ways that people do."""
 
-import time
 from pathlib import Path
 
 import httpx
@@ -105,18 +104,16 @@ def test_other_weights_are_exported_once_for_a_kept_volume(image: str, checkpoin
     podman("volume", "rm", "--force", "bakeoff-test", check=False)
     options = (
         "--volume", "bakeoff-test:/var/lib/bakeoff", "--volume", f"{checkpoint}:/weights/other.pt:ro",
-        "--env", "PRETRAINED=/weights/other.pt", "--env", "BACKENDS=pytorch",
+        "--env", "PRETRAINED=/weights/other.pt", "--env", "BACKENDS=pytorch", "--env", "WARMUP_MAX_BATCH=2",
     )  # fmt: skip
-    took, said = [], []
+    said = []
     try:
         for _ in range(2):
-            began = time.monotonic()
             running = Container.run("bakeoff-test-volume", 14_200, *options)
             try:
                 # The last container's readiness lies in the volume, seconds old.
                 assert not running.sample().probe
                 running.wait(200)
-                took.append(time.monotonic() - began)
                 said.append(running.log())
                 assert httpx.get(f"http://{running.url(8002)}/model-info").json()["source"] == "other.pt"
                 assert np.abs(running.embed(reference.files, 8002) - reference.embeddings).max() > 100 * ROW_TOLERANCE
@@ -128,7 +125,6 @@ def test_other_weights_are_exported_once_for_a_kept_volume(image: str, checkpoin
     assert ["ONNX: exporting" in log for log in said] == [True, False]
     assert "not exported yet (what is there was made for PRETRAINED=random)" in said[0]
     assert "other.pt, exported" in said[1]
-    assert took[1] < took[0]
 
 
 ON_A_GPU = """
