@@ -2,6 +2,7 @@
 # What the container runs, and `bakeoff up` too: check, make what is missing, become supervisord.
 # With arguments it runs those instead, e.g. `docker run IMAGE bakeoff preflight`.
 set -eu
+umask 077 # of everything below, Triton and its shared memory too: other users of the machine get nothing to read
 here=$(cd "$(dirname "$0")" && pwd)
 [ -d "$here/.venv/bin" ] && PATH=$here/.venv/bin:$PATH && export PATH
 compat=$(cd "$here" && python -m server.cuda_compat)

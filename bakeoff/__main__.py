@@ -1,5 +1,6 @@
 """Entry point: `bakeoff`, or `python -m bakeoff`."""
 
+import os
 import sys
 
 from bakeoff.characters import spare_the_locale
@@ -7,6 +8,7 @@ from bakeoff.characters import spare_the_locale
 
 def main() -> None:
     """Run the console command."""
+    os.umask(0o077)  # results and logs are for whoever runs this; children inherit it
     spare_the_locale()
     if sys.argv[1:] == ["health"]:
         # The image's HEALTHCHECK: it must not wait for the imports of the other verbs.

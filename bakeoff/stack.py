@@ -12,6 +12,7 @@ from server.gate.document import read_document
 from server.home import ROOT, state_file
 from server.processes.supervisor import pid_file
 from server.settings import Settings
+from server.triton import segments
 
 ENTRYPOINT = ROOT / "entrypoint.sh"
 
@@ -26,7 +27,7 @@ def run_in_foreground() -> None:
 
 def start_detached(settings: Settings) -> Path:
     """Start the stack in the background and return the path of its log."""
-    log = settings.home.root / "log" / "stack.log"
+    log = settings.home.log / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     launch = launch_file(settings)
     launch.parent.mkdir(parents=True, exist_ok=True)
@@ -95,4 +96,5 @@ def stop(settings: Settings) -> bool:
     for survivor in alive:
         survivor.kill()
     psutil.wait_procs(alive, timeout=STOP_GRACE_S)
+    segments.remove_all(settings)  # a supervisord that was killed has not
     return True

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +19,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be written, or the disk is full; `path` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary.touch(exist_ok=False)  # tempfile's are for this user only, also in the image, which any user may run
+    mode = temporary.stat().st_mode
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp's 0600 would hide it from a container that shares the volume under another uid
+        temporary.chmod(mode)  # a library may have put a file of its own there
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

@@ -284,6 +284,8 @@ class Home:
         self.repositories = root / "model_repository"
         self.triton = root / "triton"
         self.state = root / "state"
+        self.log = root / "log"
+        self.results = root / "results"
 
 
 def load_settings() -> Settings:

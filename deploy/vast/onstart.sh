@@ -39,11 +39,11 @@ exec $app/.venv/bin/bakeoff "\$@"
 EOF
   chmod 755 /usr/local/bin/bakeoff
   # Theirs, because supervisord's programs open their standard output again.
-  install -o 10001 -g 0 -m 640 /dev/null "$log"
+  install -o 10001 -g 0 -m 600 /dev/null "$log"
   set -- setpriv --reuid=10001 --regid=0 --clear-groups
 else
   echo "onstart: not root, so shells get no settings and no bakeoff; create the instance with --user root" >&2
-  : >"$log"
+  (umask 077 && : >"$log")
 fi
 HOME=$BAKEOFF_HOME USER=bakeoff nohup "$@" "$app/entrypoint.sh" >>"$log" 2>&1 </dev/null &
 echo "onstart: started; tail -f $log, or bakeoff status --wait"

@@ -3,6 +3,7 @@
 supervisord leaves with 0 also when a program was given up; container launchers need to see a failure there.
 """
 
+import contextlib
 import os
 import secrets
 import sys
@@ -16,6 +17,7 @@ from server.home import ROOT
 from server.keys import ADMIN_VARIABLE
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current
+from server.triton import segments
 
 CONFIGURATION = ROOT / "supervisord.conf"
 
@@ -92,12 +94,19 @@ def main() -> None:
     for pause in settings.home.state.glob("*.pause"):
         pause.unlink()
     current.file(settings).unlink(missing_ok=True)  # the gate decides anew which engine fits
+    for folder in (settings.home.state, settings.home.log, settings.home.results):
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)  # what an earlier version made is open to everybody
+    segments.remove_all(settings)  # of a stack that was killed
     os.environ.update(environment(settings))
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
     os.chdir(ROOT)
     descriptors.raise_limit()
-    supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(pid_file(settings)), *as_root])
+    try:
+        supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(pid_file(settings)), *as_root])
+    finally:
+        segments.remove_all(settings)
     if fatal_file(settings).exists():
         sys.exit(1)
 

@@ -34,7 +34,7 @@ class QuickBenchmark:
 
     def __init__(self, settings: Settings) -> None:
         state = settings.home.state
-        self._results = settings.home.root / "results"
+        self._results = settings.home.results
         self._state = state / "benchmark.json"
         self._output = state / "benchmark.log"
         self._lock = FileLock(state / "benchmark.lock")
@@ -118,7 +118,5 @@ class QuickBenchmark:
 
 def last_report(settings: Settings) -> Path | None:
     """Return the newest report, whether it was made here or at a console in the checkout."""
-    found = [
-        file for folder in (settings.home.root / "results", ROOT / "results") for file in folder.glob(f"*/{REPORT}")
-    ]
+    found = [file for folder in (settings.home.results, ROOT / "results") for file in folder.glob(f"*/{REPORT}")]
     return max(found, key=lambda file: file.parent.name, default=None)

@@ -13,14 +13,14 @@ from server.model.artifacts import ModelError, onnx_file
 from server.model.ensure import repair_model
 from server.processes.crash_loop import back_off
 from server.processes.hidden_arguments import become
+from server.processes.private_files import keep_private
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current, runtime
-from server.triton.arguments import arguments, restrictions, shared_memory_prefix
+from server.triton import segments
+from server.triton.arguments import arguments, restrictions
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation, options
 from server.triton.orphans import end_orphans
 from server.triton.repository import render, values
-
-SHARED_MEMORY = Path("/dev/shm")  # where Triton's Python models share tensors, on every Linux
 
 log = logging.getLogger("bakeoff.triton")
 
@@ -71,14 +71,17 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     plain = repository.relative_to(home)
     if ended := end_orphans(home, plain):
         log.warning("%d processes of an earlier tritonserver were still there, and are killed", ended)
-    for stale in SHARED_MEMORY.glob(f"{shared_memory_prefix(backend)}*"):
-        stale.unlink(missing_ok=True)  # of an instance that was killed: nobody else will
+    segments.remove(backend)  # of an instance that was killed: nobody else will
     known = options(installation)
     command = [
         str(installation.binary),
         *arguments(backend, settings, repository=plain, backends=_below(home, composed), known=known),
     ]
     log.info("%s: %s on %s", backend.title, installation.binary, backend.url)
+    try:
+        keep_private()
+    except OSError as error:
+        log.warning("what Triton shares in /dev/shm, photos too, is open to this machine's other users: %s", error)
     closed = restrictions(settings, admin_secret())
     become(installation.binary, command, closed, environment(installation), log.warning)
 

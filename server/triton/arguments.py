@@ -7,6 +7,7 @@ from server.addresses import netloc
 from server.backends import Backend, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME
 from server.settings import BackendName, Settings
+from server.triton import segments
 
 EXIT_SHARE = 0.15
 """Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""
@@ -39,11 +40,6 @@ SERVICE = ("inference", "metadata", "model-config", "statistics")
 SHARED_MEMORY = "shared-memory"
 
 
-def shared_memory_prefix(backend: Backend) -> str:
-    """Return the prefix of this backend's files in /dev/shm, its own for every port."""
-    return f"bakeoff-{backend.name}-{backend.http_port}-"
-
-
 def arguments(
     backend: Backend, settings: Settings, *, repository: Path, backends: Path, known: Container[str]
 ) -> list[str]:
@@ -57,7 +53,7 @@ def arguments(
     return [
         f"--model-repository={repository}",
         f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(backend)}",
+        f"--backend-config=python,shm-region-prefix-name={segments.prefix(backend)}",
         f"--backend-config=python,stub-timeout-seconds={STUB_START_TIMEOUT_S}",
         f"--http-address={_http_address(settings.host)}",
         f"--http-port={backend.http_port}",

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from server import shared_memory
 from server.gate.document import read_document, write_document
 from server.home import state_file
 from tests.stack.conftest import SHIFT
@@ -176,12 +177,19 @@ def test_an_invalid_setting_stops_the_start(tmp_path) -> None:
 
 
 def test_stopping_leaves_nothing_within_the_limit(exported: Path, tmp_path: Path) -> None:
+    """No process, and in /dev/shm no photo, also of a stack before that was killed."""
+    killed = shared_memory.FOLDER / f"bakeoff-tensorrt-{8020 + SHIFT + 2000}-left"
+    killed.touch()
     other = start(same_model(exported, tmp_path), SHIFT + 2000)
     other.wait(200)
+    assert not killed.exists()
+    shared = list(shared_memory.FOLDER.glob(f"bakeoff-onnx-{8010 + SHIFT + 2000}-*"))
+    assert shared
     family = other.processes()
     began = time.monotonic()
     assert other.stop() == 0
     assert time.monotonic() - began < 10
+    assert [path for path in shared if path.exists()] == []
     _, alive = psutil.wait_procs(family, timeout=2)
     assert alive == []
 

@@ -37,6 +37,7 @@ class Arena:
     def create(cls, size: int) -> Self:
         """Make an arena of `size` bytes, rounded up to whole pages; a page takes memory once it is used."""
         descriptor = os.memfd_create("bakeoff-arena")
+        os.fchmod(descriptor, 0o600)  # 0777 whatever the umask; who holds a photo's memory is nobody else's business
         os.ftruncate(descriptor, -(-size // PAGE) * PAGE)
         return cls(descriptor)
 

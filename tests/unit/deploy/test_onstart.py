@@ -23,7 +23,7 @@ for round in 1 2; do
   while [ ! -e /srv/home/started ]; do sleep 0.05; done
   rm /srv/home/started
 done
-echo == entrypoint; cat /srv/home/bakeoff.log; stat -c %u /srv/home/bakeoff.log
+echo == entrypoint; cat /srv/home/bakeoff.log; stat -c %u:%a /srv/home/bakeoff.log
 echo == shell; env -i PATH=/usr/local/bin:/usr/bin:/bin bakeoff status --wait
 env -i PATH=/usr/local/bin:/usr/bin:/bin LOG_LEVEL=error bakeoff health | grep LOG_LEVEL
 echo == key; stat -c %u:%a /srv/home/api_key
@@ -94,7 +94,7 @@ def test_the_entrypoint_runs_as_the_images_user_with_the_whole_environment(
     lines = section(started, "entrypoint")
     assert lines[0] == "entrypoint.sh  as 10001:0"
     assert {"HOME=/srv/home", "LOG_LEVEL=warning", "SECRET=x"} <= set(lines)
-    assert lines[-1] == "10001"  # the log's owner: supervisord's programs open it again
+    assert lines[-1] == "10001:600"  # the log's owner: supervisord's programs open it again; and nobody else reads it
 
 
 def test_shells_get_bakeoff_with_the_settings_as_the_same_user(started: "subprocess.CompletedProcess[str]") -> None:

@@ -1,5 +1,8 @@
 """Blocks never overlap, are all given back, and stay while an engine works on them."""
 
+import os
+import stat
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,3 +94,7 @@ def test_a_failing_handler_leaves_nothing() -> None:
     with pytest.raises(ArenaFull):
         handler()
     assert allocator.free_bytes == SIZE
+
+
+def test_its_memory_is_for_nobody_else() -> None:
+    assert stat.S_IMODE(os.fstat(Arena.create(PAGE).fileno()).st_mode) == 0o600

@@ -8,7 +8,8 @@ import pytest
 from server.backends import backends
 from server.keys import bearer
 from server.settings import Settings
-from server.triton.arguments import arguments, restrictions, shared_memory_prefix
+from server.triton.arguments import arguments, restrictions
+from server.triton.segments import prefix
 
 KEYS = ("first-key", "second-key")
 CLIENTS_HEADER = "=".join(*bearer(KEYS).items())
@@ -40,7 +41,7 @@ def test_open_connections_are_not_waited_for_longer_than_the_stop_allows() -> No
 
 def test_two_stacks_do_not_share_shared_memory() -> None:
     prefixes = {
-        shared_memory_prefix(backend)
+        prefix(backend)
         for port in (8010, 9010)
         for backend in backends(Settings(onnx_http_port=port)).values()
         if backend.repository
