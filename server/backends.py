@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from server import keys
 from server.addresses import netloc, reached_at
 from server.settings import BackendName, Settings
 
@@ -90,6 +91,11 @@ def protects_metrics(settings: Settings) -> bool:
 def metrics_host(backend: Backend, settings: Settings) -> str:
     """Return the address at which a client on this machine finds a backend's metrics."""
     return "127.0.0.1" if backend.repository and protects_metrics(settings) else backend.host
+
+
+def own_header(backend: Backend, settings: Settings) -> dict[str, str]:
+    """Return the header by which a program of the stack opens a backend of it; empty when the ports are open."""
+    return keys.own_header(settings.keys, triton=backend.repository is not None)
 
 
 def pytorch_url(settings: Settings) -> str:

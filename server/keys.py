@@ -22,6 +22,12 @@ ADMIN_HEADER = "bakeoff-admin"
 ADMIN_VARIABLE = "BAKEOFF_ADMIN_SECRET"
 """Made by supervisord's wrapper for each start and inherited by its programs; it opens Triton's administrative APIs."""
 
+STACK_KEY_VARIABLE = "BAKEOFF_STACK_KEY"
+"""Made like that secret; it opens 8002 to the stack's own programs, whatever becomes of the clients' keys."""
+
+TRITON_KEY_VARIABLE = "BAKEOFF_TRITON_KEY"
+"""The key that was the first when the stack was started: the only one that its Tritons know, for as long as it runs."""
+
 GRPC_PREFIX = "triton-grpc-protocol-"
 """Triton puts this before the name of a restricting header when it looks for it in gRPC metadata."""
 
@@ -72,8 +78,26 @@ def configured_keys() -> tuple[str, ...]:
 
 
 def bearer(keys: Sequence[str]) -> dict[str, str]:
-    """Return the header that a client of ours sends: the first key opens all three backends."""
+    """Return the header that a client of ours sends: at the start the first key opens all three backends."""
     return {AUTHORIZATION: SCHEME + keys[0]} if keys else {}
+
+
+def stack_key() -> str | None:
+    """Return the key of the stack's own programs for 8002; None outside of a stack, and where the ports are open."""
+    return os.environ.get(STACK_KEY_VARIABLE) or None
+
+
+def configured_triton_key(keys: Sequence[str]) -> str | None:
+    """Return the one key that the Tritons know: of the stack's start, outside of a stack the first of `keys`."""
+    return (os.environ.get(TRITON_KEY_VARIABLE) or keys[0]) if keys else None
+
+
+def own_header(keys: Sequence[str], *, triton: bool) -> dict[str, str]:
+    """Return the header by which a program of a stack opens 8002, or a Triton, which go by different keys."""
+    if not keys:
+        return {}
+    key = configured_triton_key(keys) if triton else stack_key()
+    return bearer([key] if key else keys)
 
 
 def opens(header: bytes, keys: Sequence[str]) -> bool:

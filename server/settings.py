@@ -63,7 +63,9 @@ class Settings(BaseSettings):
         description="keys that open the ports, separated by commas; clients send `Authorization: Bearer KEY`. Triton knows "
         "one key only, the first. Empty: the ports are open",
     )
-    api_key_file: Path | None = Field(None, description="file with further keys, one a line")
+    api_key_file: Path | None = Field(
+        None, description="file with further keys, one a line; 8002 reads it again when it changes"
+    )
     protect_metrics: bool = Field(
         True,
         description="with a key: `/metrics` on 8002 asks for it, and Triton's metrics, which cannot, bind 127.0.0.1",
@@ -250,11 +252,17 @@ class Settings(BaseSettings):
         _ = self.keys
         return self
 
+    @property
+    def listed_keys(self) -> tuple[str, ...]:
+        """The keys of `API_KEY`, without those of the file."""
+        return tuple(key.get_secret_value() for key in self.api_key)
+
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Every key, those of the file last; empty when the ports are open."""
-        listed = [key.get_secret_value() for key in self.api_key]
-        return tuple(dict.fromkeys([*listed, *(read_key_file(self.api_key_file) if self.api_key_file else ())]))
+        """Every key, those of the file last, as it was when this program started; empty when the ports are open."""
+        return tuple(
+            dict.fromkeys([*self.listed_keys, *(read_key_file(self.api_key_file) if self.api_key_file else ())])
+        )
 
     @property
     def checkpoint(self) -> Path | None:

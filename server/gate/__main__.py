@@ -6,7 +6,7 @@ import sys
 import threading
 
 from server import logs
-from server.backends import backends
+from server.backends import backends, own_header
 from server.gate.board import Board
 from server.gate.client import BackendClient
 from server.gate.drain import SHARE, drain
@@ -61,7 +61,7 @@ def main() -> None:
     drain(
         table.values(),
         lambda backend, seconds: BackendClient(
-            backend.host, backend.http_port, settings.keys, answer_timeout_s=seconds
+            backend.host, backend.http_port, own_header(backend, settings), answer_timeout_s=seconds
         ),
         settings.stop_timeout * SHARE,
     )

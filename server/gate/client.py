@@ -1,6 +1,6 @@
 """What the gate asks a backend: the Open Inference Protocol through `tritonclient`, as any user would."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 from server.addresses import netloc
-from server.keys import ADMIN_HEADER, admin_secret, bearer
+from server.keys import ADMIN_HEADER, admin_secret
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXEL_MODEL
 
 CONNECT_TIMEOUT_S = 2.0
@@ -43,12 +43,13 @@ class BackendClient:
     """A connection to one backend's HTTP port. Not thread-safe, as `tritonclient` is not."""
 
     def __init__(
-        self, host: str, port: int, keys: Sequence[str] = (), *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+        self, host: str, port: int, headers: Mapping[str, str] = {}, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
+        """Connect to nobody yet; `headers` go with every request, such as the key's."""
         self._client = http.InferenceServerClient(
             netloc(host, port), connection_timeout=CONNECT_TIMEOUT_S, network_timeout=answer_timeout_s
         )
-        self._headers = bearer(keys)
+        self._headers = dict(headers)
 
     def __enter__(self) -> Self:
         return self

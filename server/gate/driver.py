@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from server.backends import Backend
+from server.backends import Backend, own_header
 from server.gate.board import Board
 from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
@@ -225,4 +225,6 @@ class Driver:
 
     def _client(self, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> BackendClient:
         backend = self._backend
-        return BackendClient(backend.host, backend.http_port, self._settings.keys, answer_timeout_s=answer_timeout_s)
+        return BackendClient(
+            backend.host, backend.http_port, own_header(backend, self._settings), answer_timeout_s=answer_timeout_s
+        )

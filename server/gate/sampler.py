@@ -8,9 +8,8 @@ from collections import deque
 import httpx
 
 from server.addresses import netloc
-from server.backends import Backend, metrics_host
+from server.backends import Backend, metrics_host, own_header
 from server.hardware import Hardware
-from server.keys import bearer
 from server.live import machine
 from server.live.figures import Figures, latency, rates, read_figures
 from server.live.history import INTERVAL_S, Recorder
@@ -32,7 +31,7 @@ class Sampler:
     ) -> None:
         self._backends = backends
         self._metrics_hosts = {backend.name: metrics_host(backend, settings) for backend in backends}
-        self._headers = bearer(settings.keys)
+        self._headers = {backend.name: own_header(backend, settings) for backend in backends}
         self._recorder = recorder
         self._stopping = stopping
         self._seen: dict[str, deque[Figures]] = {backend.name: deque() for backend in backends}
@@ -41,7 +40,7 @@ class Sampler:
     def run(self) -> None:
         """Look until the gate stops."""
         machine.processor_load()  # measures from here on
-        with httpx.Client(headers=self._headers, timeout=TIMEOUT_S, trust_env=False) as client:
+        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
             while not self._stopping.wait(INTERVAL_S):
                 try:
                     self._look(client)
@@ -57,7 +56,7 @@ class Sampler:
         found: dict[str, dict[str, float | None]] = {}
         notes: dict[str, dict[str, str]] = {}
         for backend in self._backends:
-            figures = _ask(client, backend, self._metrics_hosts[backend.name])
+            figures = _ask(client, backend, self._metrics_hosts[backend.name], self._headers[backend.name])
             if figures is None:
                 self._seen[backend.name].clear()
                 continue
@@ -94,10 +93,10 @@ def facts(settings: Settings, hardware: Hardware) -> dict[str, object]:
     }
 
 
-def _ask(client: httpx.Client, backend: Backend, host: str) -> Figures | None:
+def _ask(client: httpx.Client, backend: Backend, host: str, headers: dict[str, str]) -> Figures | None:
     at = time.monotonic()
     try:
-        answer = client.get(f"http://{netloc(host, backend.metrics_port)}/metrics")
+        answer = client.get(f"http://{netloc(host, backend.metrics_port)}/metrics", headers=headers)
         return read_figures(answer.text, at) if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None

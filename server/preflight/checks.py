@@ -231,7 +231,11 @@ def _descriptors(settings: Settings) -> Finding:
 
 def _access(settings: Settings) -> Finding:
     if settings.keys:
-        return Finding("access", "ok", f"every port but liveness asks for a key ({len(settings.keys)} known)")
+        found = f"every port but liveness asks for a key ({len(settings.keys)} known)"
+        if settings.tritons and len(settings.keys) > 1:
+            found = f"{found}; Triton knows the first only, the others open {settings.pytorch_http_port}"
+            return Finding("access", "warn", found, "give the first to whoever calls Triton's ports")
+        return Finding("access", "ok", found)
     found = f"no API_KEY, so the ports are open to everybody who reaches {settings.host}"
     if is_loopback(settings.host):
         return Finding("access", "ok", found)

@@ -14,7 +14,7 @@ from supervisor import supervisord
 
 from server import descriptors
 from server.home import ROOT
-from server.keys import ADMIN_VARIABLE
+from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current
 from server.triton import segments
@@ -100,6 +100,9 @@ def main() -> None:
     segments.remove_all(settings)  # of a stack that was killed
     os.environ.update(environment(settings))
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
+    if settings.keys:
+        os.environ[STACK_KEY_VARIABLE] = secrets.token_urlsafe(32)
+        os.environ[TRITON_KEY_VARIABLE] = settings.keys[0]
     as_root = ["--user", "root"] if os.getuid() == 0 else []  # said, so that supervisord does not warn of it
     os.chdir(ROOT)
     descriptors.raise_limit()

@@ -1,6 +1,6 @@
 """Who may use port 8002: whoever sends a key as `Authorization: Bearer KEY`; liveness is for everybody."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,7 +13,8 @@ LIVENESS = ("/health", "/healthz", "/v2/health/live")
 class Access:
     """ASGI middleware that answers 401 before anything of the request's body is read."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], open_paths: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Callable[[], Sequence[str]], open_paths: Sequence[str]) -> None:
+        """Let in whoever sends one of what `keys` returns at that moment."""
         self._app = app
         self._keys = keys
         self._open = frozenset(open_paths)
@@ -24,7 +25,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         header = next((value for name, value in scope["headers"] if name == AUTHORIZATION.encode()), b"")
-        if scope["type"] == "http" and opens(header, self._keys):
+        if scope["type"] == "http" and opens(header, self._keys()):
             await self._app(scope, receive, send)
             return
         refusal = answer(401, "a key is needed: send `Authorization: Bearer KEY` (API_KEY)")

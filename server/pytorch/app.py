@@ -1,5 +1,6 @@
 """The FastAPI application on port 8002, as each worker runs it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -7,9 +8,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from server.backends import backends
+from server.backends import backends, own_header
 from server.hardware import Hardware
-from server.keys import bearer
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
@@ -18,6 +18,7 @@ from server.pytorch.access import LIVENESS, Access
 from server.pytorch.body_limit import BodyLimit
 from server.pytorch.compressed import Compressed
 from server.pytorch.context import Context
+from server.pytorch.current_keys import CurrentKeys
 from server.pytorch.engines import Engines
 from server.pytorch.head import Head
 from server.pytorch.heartbeat import Heartbeat
@@ -61,15 +62,18 @@ def create_app(
     )
 
     table = backends(settings)
-    trial = Trial(table, headers=bearer(settings.keys))
+    trial = Trial(table, {name: own_header(backend, settings) for name, backend in table.items()})
     benchmark = QuickBenchmark(settings)
+    keys = CurrentKeys(settings, tell=heartbeat.row == 0)
     tracing = Tracing(settings, table["pytorch"]) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         heartbeat.start()
         engines.start()
+        watching = asyncio.create_task(keys.watch())
         yield
+        watching.cancel()
         await benchmark.close()
         await trial.close()
         service.stop()
@@ -102,7 +106,7 @@ def create_app(
     app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
     if settings.keys:
         open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))
-        app.add_middleware(Access, keys=settings.keys, open_paths=open_paths)
+        app.add_middleware(Access, keys=keys, open_paths=open_paths)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     if settings.cors_origins:  # outermost: a browser's preflight carries no key
         app.add_middleware(

@@ -27,13 +27,13 @@ class Heartbeat:
             workers: how many there are.
         """
         self._counters = counters
-        self._row = row
+        self.row = row
         self._workers = range(workers)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Beat for as long as the running event loop runs, at once for the first time: what never beat is not known to be silent."""
-        self._counters.beat(self._row)
+        self._counters.beat(self.row)
         self._task = asyncio.create_task(self._beat())
 
     def silent(self, after_s: float = SILENT_AFTER_S) -> list[int]:
@@ -46,7 +46,7 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         while True:
-            self._counters.beat(self._row)
+            self._counters.beat(self.row)
             await asyncio.sleep(BEAT_EVERY_S)
 
 

@@ -33,10 +33,13 @@ class Refused(RuntimeError):
 class Trial:
     """Asks the backends. Kept for the worker's life, because a connection that is open already is what is measured."""
 
-    def __init__(self, backends: Mapping[BackendName, Backend], headers: Mapping[str, str]) -> None:
-        """Connect to nobody yet; `headers` go with every request."""
+    def __init__(
+        self, backends: Mapping[BackendName, Backend], headers: Mapping[BackendName, Mapping[str, str]]
+    ) -> None:
+        """Connect to nobody yet; a backend's `headers` go with every request to it."""
         self._backends = backends
-        self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._headers = headers
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
 
     async def close(self) -> None:
         """Hang up."""
@@ -56,7 +59,7 @@ class Trial:
         found: dict[str, Any] = {}
         for name in ready:
             try:
-                found[name] = await self._embed(self._backends[name].url, photo, headers, request_id)
+                found[name] = await self._embed(name, photo, headers, request_id)
             except Refused as error:
                 found[name] = {"error": str(error)}
             except (httpx.HTTPError, OSError) as error:
@@ -65,14 +68,17 @@ class Trial:
                 found[name] = {"error": f"an answer that is not the protocol's: {error!r}"}
         return found
 
-    async def _embed(self, url: str, photo: bytes, headers: Mapping[str, str], request_id: str) -> dict[str, Any]:
-        before = await self._readings(url)
+    async def _embed(
+        self, name: BackendName, photo: bytes, headers: Mapping[str, str], request_id: str
+    ) -> dict[str, Any]:
+        url, own = self._backends[name].url, self._headers.get(name, {})
+        before = await self._readings(url, own)
         body, header_length = _body(photo, request_id)
         start = time.perf_counter()
         answer = await self._client.post(
             f"{url}/v2/models/{ENCODED_MODEL}/infer",
             content=body,
-            headers={LENGTH: str(header_length), "content-type": "application/octet-stream", **headers},
+            headers={LENGTH: str(header_length), "content-type": "application/octet-stream", **headers, **own},
         )
         total_ms = 1e3 * (time.perf_counter() - start)
         if answer.status_code != httpx.codes.OK:
@@ -80,7 +86,7 @@ class Trial:
         split = None
         for wait in COUNTED_AFTER_S:
             await asyncio.sleep(wait)
-            if split := split_between(before, await self._readings(url)):
+            if split := split_between(before, await self._readings(url, own)):
                 break
         embedding = np.frombuffer(answer.content[int(answer.headers[LENGTH]) :], "<f4")
         return {
@@ -89,8 +95,8 @@ class Trial:
             "embedding": [round(value, 7) for value in embedding.tolist()],
         }
 
-    async def _readings(self, url: str) -> Readings:
-        answer = await self._client.get(f"{url}/v2/models/stats")
+    async def _readings(self, url: str, headers: Mapping[str, str]) -> Readings:
+        answer = await self._client.get(f"{url}/v2/models/stats", headers=headers)
         if answer.status_code != httpx.codes.OK:
             raise Refused(_message(answer))
         return readings(answer.json())

@@ -78,6 +78,8 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
         *arguments(backend, settings, repository=plain, backends=_below(home, composed), known=known),
     ]
     log.info("%s: %s on %s", backend.title, installation.binary, backend.url)
+    if len(settings.keys) > 1:
+        log.warning("%d keys are known, and Triton knows the first only; the others open 8002", len(settings.keys))
     try:
         keep_private()
     except OSError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from server.addresses import netloc
 from server.backends import Backend, protects_metrics
-from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME
+from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME, configured_triton_key
 from server.settings import BackendName, Settings
 from server.triton import segments
 
@@ -81,8 +81,8 @@ def restrictions(settings: Settings, admin: str) -> list[str]:
     service, administration = list(SERVICE), list(ADMINISTRATION)
     (service if settings.allow_shared_memory else administration).append(SHARED_MEMORY)
     rules = [f"{','.join(administration)}:{ADMIN_HEADER}={admin}"]
-    if settings.keys:
-        rules.append(f"{','.join(service)}:{AUTHORIZATION}={SCHEME}{settings.keys[0]}")
+    if (key := configured_triton_key(settings.keys)) is not None:
+        rules.append(f"{','.join(service)}:{AUTHORIZATION}={SCHEME}{key}")
     return [f"--{option}={rule}" for option in ("http-restricted-api", "grpc-restricted-protocol") for rule in rules]
 
 

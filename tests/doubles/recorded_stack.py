@@ -51,7 +51,7 @@ def main() -> None:
     app.state.context = Context(**parts)
     errors.install(app)
     if words.key:
-        app.add_middleware(Access, keys=(words.key,), open_paths=page.OPEN_PATHS)
+        app.add_middleware(Access, keys=lambda: (words.key,), open_paths=page.OPEN_PATHS)
     app.add_middleware(Observed, metrics=metrics)
     app.include_router(page.router)
     app.include_router(operations.router)

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.keys import KeyProblem, bearer, configured_keys, opens, parse_keys, read_key_file
+from server.keys import (
+    STACK_KEY_VARIABLE,
+    TRITON_KEY_VARIABLE,
+    KeyProblem,
+    bearer,
+    configured_keys,
+    configured_triton_key,
+    opens,
+    own_header,
+    parse_keys,
+    read_key_file,
+)
 from server.settings import Settings, SettingsError, load_settings
 from tests.strangers import strangers
 
@@ -58,8 +69,25 @@ def test_no_bytes_are_an_error(header: bytes) -> None:
     assert not opens(header, KEYS)
 
 
-def test_without_keys_nothing_is_sent() -> None:
+def test_without_keys_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STACK_KEY_VARIABLE, "own")
     assert bearer(()) == {}
+    assert own_header((), triton=True) == own_header((), triton=False) == {}
+    assert configured_triton_key(()) is None
+
+
+def test_a_stacks_programs_open_8002_by_its_own_key_and_triton_by_the_first_of_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both are for as long as the stack runs; the file of keys may change meanwhile."""
+    monkeypatch.setenv(STACK_KEY_VARIABLE, "own")
+    monkeypatch.setenv(TRITON_KEY_VARIABLE, "of-the-start")
+    assert own_header(KEYS, triton=False) == bearer(["own"])
+    assert own_header(KEYS, triton=True) == bearer(["of-the-start"])
+
+
+def test_outside_of_a_stack_both_are_the_first() -> None:
+    assert own_header(KEYS, triton=False) == own_header(KEYS, triton=True) == bearer(KEYS)
 
 
 def test_environment_and_file_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,12 @@ MAX_CONNECTIONS = 150
 def guarded(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("guarded")
     key_file = folder / "keys"
-    key_file.write_text(f"{KEYS[1]}\n")
+    key_file.write_text("\n".join(KEYS))
     running = start(
         same_model(exported, folder),
         19_000,
         BACKENDS="pytorch,onnx",
         PRECISION=PRECISION,
-        API_KEY=KEYS[0],
         API_KEY_FILE=str(key_file),
         CANARY_INTERVAL_S="1",
         HANG_TIMEOUT_S="10",

@@ -16,7 +16,7 @@ from bench.client.connections import RefusedError, connect
 from bench.client.endpoint import Endpoint
 from bench.photos import Photo
 from bench.scenarios import Transport
-from server.keys import ADMIN_VARIABLE
+from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE
 from server.model.reference import Reference
 from tests.chaos import network
 from tests.stack.guarded.conftest import KEYS
@@ -200,19 +200,24 @@ def test_the_tools_know_the_key(guarded: RunningStack) -> None:
 def test_no_secret_is_shown(guarded: RunningStack) -> None:
     family = [psutil.Process(guarded.process.pid), *guarded.processes()]
     (triton,) = [process for process in family if "bin/tritonserver" in " ".join(process.cmdline())]
-    admin = triton.environ()[ADMIN_VARIABLE]
+    secrets = [triton.environ()[ADMIN_VARIABLE], guarded.program("server.pytorch").environ()[STACK_KEY_VARIABLE]]
     assert "--http-restricted-api=(hidden)" in triton.cmdline()
     shown = [" ".join(process.cmdline()) for process in family]
     shown += [guarded.log.read_text(), httpx.get(f"{guarded.url()}/ready", headers=guarded.headers).text]
     shown += [path.read_text(errors="replace") for path in readable(guarded.home / "state")]
-    for secret in (*KEYS, admin):
+    for secret in (*KEYS, *secrets):
         assert not [text for text in shown if secret in text]
 
 
-def test_the_secret_of_tritons_administration_is_with_those_who_need_it(guarded: RunningStack) -> None:
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [(ADMIN_VARIABLE, {"triton-onnx", "readiness"}), (STACK_KEY_VARIABLE, {"pytorch", "readiness"})],
+)
+def test_a_secret_of_the_stack_is_with_those_who_need_it(
+    guarded: RunningStack, variable: str, expected: set[str]
+) -> None:
     programs = psutil.Process(guarded.process.pid).children()
-    knowing = {one.environ()["SUPERVISOR_PROCESS_NAME"] for one in programs if one.environ().get(ADMIN_VARIABLE)}
-    assert knowing == {"triton-onnx", "readiness"}
+    assert {one.environ()["SUPERVISOR_PROCESS_NAME"] for one in programs if one.environ().get(variable)} == expected
 
 
 def readable(folder: Path) -> list[Path]:

@@ -137,3 +137,20 @@ def test_a_model_that_was_exported_for_other_weights_is_not_called_exported(tmp_
     )
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, 10**6))
     assert (finding("disk", settings).level, finding("disk", other).level) == ("ok", "fail")
+
+
+@pytest.mark.parametrize(
+    ("keys", "backends", "level", "words"),
+    [
+        ("", "pytorch,onnx", "ok", "no API_KEY, so the ports are open to everybody who reaches 127.0.0.1"),
+        ("one", "pytorch,onnx", "ok", "every port but liveness asks for a key (1 known)"),
+        ("one,two", "pytorch", "ok", "every port but liveness asks for a key (2 known)"),
+        ("one,two", "pytorch,onnx", "warn", "(2 known); Triton knows the first only, the others open 8002"),
+    ],
+)
+def test_the_start_says_who_is_let_in_and_that_triton_knows_one_key(
+    tmp_path: Path, keys: str, backends: str, level: str, words: str
+) -> None:
+    found = finding("access", Settings(bakeoff_home=tmp_path, api_key=keys, backends=backends))
+    assert found.level == level
+    assert found.found.endswith(words)

@@ -29,7 +29,7 @@ def behind() -> Behind:
 
 @pytest.fixture
 def client(behind: Behind) -> httpx.AsyncClient:
-    door = Access(behind, KEYS, (*LIVENESS, "/open"))
+    door = Access(behind, lambda: KEYS, (*LIVENESS, "/open"))
     return httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://test")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.backends import backends
-from server.keys import bearer
+from server.keys import TRITON_KEY_VARIABLE, bearer
 from server.settings import Settings
 from server.triton.arguments import arguments, restrictions
 from server.triton.segments import prefix
@@ -73,6 +73,13 @@ def test_the_header_of_our_clients_opens_the_service_and_liveness_needs_none() -
     service = {group for group, header in found.items() if header == CLIENTS_HEADER}
     assert service == {"inference", "metadata", "model-config", "statistics"}
     assert "health" not in found
+
+
+def test_a_triton_that_starts_again_knows_the_same_key_though_the_first_is_another_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(TRITON_KEY_VARIABLE, KEYS[0])
+    assert rules(api_key="new-key")["inference"] == CLIENTS_HEADER
 
 
 def test_shared_memory_is_opened_by_a_setting_to_those_with_the_key() -> None:
