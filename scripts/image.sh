@@ -11,7 +11,14 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 set -- --platform linux/amd64 --tag "$image" --build-arg "REVISION=$revision" "$@"
 
 if [ "${CONTAINER_ENGINE:-docker}" = docker ] && docker info >/dev/null 2>&1; then
-  exec docker buildx build --load --file "$dockerfile" "$@" .
+  # What the image holds and how it was built, as BuildKit attests it; Docker's older image store refuses an image with it.
+  attestations=()
+  if docker info --format '{{.DriverStatus}}' | grep --quiet io.containerd.snapshotter; then
+    attestations=(--sbom=true --provenance=mode=max)
+  else
+    echo "image: without attestations, which this Docker's image store cannot keep; its containerd image store can" >&2
+  fi
+  exec docker buildx build --load "${attestations[@]}" --file "$dockerfile" "$@" .
 fi
 command -v podman >/dev/null || { echo "image: neither a Docker engine nor podman is here; apt-get install podman runc" >&2; exit 1; }
 # Health checks exist in the docker format only. Podman's builder learnt --start-interval with version 5; without it
@@ -25,4 +32,5 @@ fi
 # crun, podman's usual runtime, does not start containers where cgroups v1 and v2 are mixed; runc does.
 runtime=()
 ! command -v runc >/dev/null || runtime=(--runtime runc)
+echo "image: without provenance, which podman does not attest; labels name revision and base, and sbom.cdx.json in it the packages" >&2
 podman "${runtime[@]}" build --format docker --network host --file "$dockerfile" "$@" .

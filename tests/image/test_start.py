@@ -80,6 +80,26 @@ def test_a_read_only_root_and_any_uid(confined: Container, reference: Reference)
     assert np.abs(confined.embed(reference.files) - reference.embeddings).max() < ROW_TOLERANCE
 
 
+def test_it_serves_without_a_capability_and_cannot_get_one(confined: Container) -> None:
+    for process in confined.processes():
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
+        found = dict(line.split(":\t", 1) for line in status.splitlines())
+        rights = {
+            name: int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
+        }
+        assert rights == {**dict.fromkeys(rights, 0), "NoNewPrivs": 1}, process.cmdline()
+
+
+def test_what_it_keeps_and_shares_is_for_its_user_only(container: Container) -> None:
+    def find(*expression: str) -> list[str]:
+        command = ("find", "/var/lib/bakeoff", "/dev/shm", "-mindepth", "1", *expression)
+        return podman("exec", container.name, *command).stdout.splitlines()
+
+    assert find("-path", "/dev/shm/bakeoff-onnx-8010-*")
+    assert find("-name", "ready.json")
+    assert find("-not", "-type", "l", "-perm", "/077") == []
+
+
 def test_little_shared_memory_is_said_and_sized_for(confined: Container, reference: Reference) -> None:
     assert "/dev/shm has 64 MiB, which holds batches of up to 64 images" in confined.log()
     photos = (reference.files * 6)[:64]

@@ -129,9 +129,14 @@ def test_settings_are_passed_on_where_they_are_set(service: dict[str, Any]) -> N
 def test_it_may_do_nothing_that_it_need_not(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["shm_size"] == "1gb"
+
+
+@pytest.mark.parametrize("name", ["bakeoff", "prometheus", "grafana"])
+def test_no_service_has_a_capability_or_may_get_one(compose: dict[str, Any], name: str) -> None:
+    assert compose["services"][name]["cap_drop"] == ["ALL"]
+    assert compose["services"][name]["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "pid", "ipc", "network_mode"} & set(compose["services"][name])
 
 
 def test_monitoring_starts_only_when_asked_for_and_is_pinned(compose: dict[str, Any]) -> None:
