@@ -159,8 +159,8 @@ class Settings(BaseSettings):
         20,
         gt=0,
         le=3600,
-        description="seconds that a client of 8002 may take for its headers, and for each further piece of its body, "
-        "before it is answered 408",
+        description="seconds that a client of 8002 may take for its headers, and that its body may be behind 500 bytes a "
+        "second, before it is answered 408",
     )
     pytorch_gpu_memory_mb: int = Field(0, ge=0, description="MiB of GPU memory for PyTorch's allocator; 0 is no limit")
     onnx_gpu_memory_mb: int = Field(0, ge=0, description="MiB of GPU memory for ONNX Runtime's arena; 0 is no limit")

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from server.pytorch.acceptor import Acceptor
-from server.pytorch.connection import MAX_HEADER_BYTES, Connection
+from server.pytorch.connection import CHUNKED_STEP, MAX_HEADER_BYTES, Connection
 from server.pytorch.draining import NOTICE_S, Drainable, DrainingServer
 from server.pytorch.ipc.connections import ConnectionTable
 
@@ -19,10 +19,11 @@ SLOW_S = 0.4
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the whole body, take a while if asked to, and say how long the body was."""
+    """Read the whole body, unless the path says not to, take a while if asked to, and say how long the body was, or name
+    the headers."""
     if scope["type"] != "http":
         return
-    length, more = 0, True
+    length, more = 0, scope["path"] != "/at-once"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -31,7 +32,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         more = message.get("more_body", False)
     if scope["path"].startswith("/slow"):
         await asyncio.sleep(float(scope["query_string"] or SLOW_S))
-    body = str(length).encode()
+    body = b" ".join(name for name, _ in scope["headers"]) if scope["path"] == "/headers" else str(length).encode()
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )
@@ -120,11 +121,142 @@ async def test_a_head_that_trickles_in_does_not_hold_a_connection(running: Runni
 
 async def test_a_body_that_keeps_coming_may_take_longer_than_the_timeout(running: Running) -> None:
     reader, writer = await running.connect()
-    writer.write(post("/", b"", 5))
+    writer.write(post("/", b"", 5000))
     for _ in range(5):
         await asyncio.sleep(0.2)
-        writer.write(b"x")
-    assert (await answer(reader))[2] == b"5"
+        writer.write(b"x" * 1000)
+    assert (await answer(reader))[2] == b"5000"
+    writer.close()
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "again"),
+    [
+        (post("/", b"", 5000), b"x"),
+        (CHUNKED, b"1\r\nx\r\n"),
+        (CHUNKED + b"1", b";e"),
+        (CHUNKED + b"0\r\n", b"X: y\r\n"),
+        (CHUNKED + b"0\r\nX: ", b"y"),
+    ],
+    ids=["body", "chunks", "extension", "trailers", "trailer"],
+)
+async def test_what_trickles_in_behind_the_head_does_not_hold_a_connection(
+    running: Running, sent: bytes, again: bytes
+) -> None:
+    reader, writer = await running.connect()
+
+    async def trickle() -> None:
+        writer.write(sent)
+        while True:
+            await asyncio.sleep(0.1)
+            writer.write(again)
+
+    trickling = asyncio.ensure_future(trickle())
+    assert (await answer(reader))[0] == 408
+    trickling.cancel()
+    writer.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"0\r\nX: " + b"y" * MAX_HEADER_BYTES,
+        b"0\r\n" + b"X: y\r\n" * (MAX_HEADER_BYTES // 5),
+        b"5;" + b"e" * MAX_HEADER_BYTES + b"\r\nhello\r\n",
+        b"5;" + b"e" * 5000 + b"\r\nhello\r\n",
+        b"0" * (MAX_HEADER_BYTES + 2) + b"5\r\nhello\r\n",
+    ],
+    ids=["one trailer", "trailers", "one extension", "extensions", "padding"],
+)
+async def test_trailers_and_chunk_extensions_have_a_limit_together(
+    running: Running, sent: bytes, at_once: bool
+) -> None:
+    reader, writer = await running.connect()
+    sent *= 8
+    pieces = [CHUNKED + sent] if at_once else [CHUNKED, *(sent[at : at + 3000] for at in range(0, len(sent), 3000))]
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.005)
+    status, headers, body = await answer(reader)
+    assert status == 431
+    assert headers["connection"] == "close"
+    assert "trailers" in json.loads(body)["error"]
+    writer.close()
+
+
+async def test_trailers_behind_an_answer_end_the_connection_without_a_second_one(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(CHUNKED.replace(b"POST / ", b"POST /at-once "))
+    assert (await answer(reader))[0] == 200
+    writer.write(b"0\r\nX: " + b"y" * 2 * MAX_HEADER_BYTES)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_small_chunks_are_no_extensions(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(CHUNKED + b"1\r\nx\r\n" * MAX_HEADER_BYTES + b"0\r\n\r\n")
+    assert (await answer(reader))[2] == str(MAX_HEADER_BYTES).encode()
+    writer.close()
+
+
+async def test_a_trailer_is_neither_a_header_of_its_request_nor_of_the_next(running: Running) -> None:
+    reader, writer = await running.connect()
+    writer.write(CHUNKED.replace(b"POST / ", b"POST /headers "))
+    await asyncio.sleep(0.05)
+    writer.write(b"1;e=f\r\nx\r\n0\r\nAuthorization: Bearer key\r\nCookie: c\r\n\r\n" + post("/headers", b""))
+    for _ in range(2):
+        body = (await answer(reader))[2]
+        assert b"host" in body
+        assert not {b"authorization", b"cookie"} & set(body.split())
+    writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 7])
+async def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(running: Running, pieces: int) -> None:
+    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    reader, writer = await running.connect()
+    for at in range(0, len(upgrade + upgrade), 140 // pieces):
+        writer.write((upgrade + upgrade)[at : at + 140 // pieces])
+        await asyncio.sleep(0.01)
+    assert [(await answer(reader))[2] for _ in range(2)] == [b"0", b"0"]
+    writer.close()
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 45", b"Transfer-Encoding: chunked"])
+async def test_the_body_behind_an_upgrade_is_not_taken_for_a_request(running: Running, framing: bytes) -> None:
+    reader, writer = await running.connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + framing + b"\r\n\r\n")
+    await asyncio.sleep(0.05)
+    writer.write(b"GET /at-once HTTP/1.1\r\nHost: smuggled\r\n\r\n")
+    status, headers, _ = await answer(reader)
+    assert (status, headers["connection"]) == (400, "close")
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+@pytest.mark.parametrize("first", [post("/slow?0.3", b"a"), CHUNKED + b"0\r\n\r\n"], ids=["length", "chunked"])
+async def test_of_many_requests_sent_at_once_few_are_in_memory_and_all_are_answered(
+    running: Running, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    waiting = 0
+
+    class Noted(Connection):
+        def on_headers_complete(self) -> None:
+            nonlocal waiting
+            super().on_headers_complete()
+            waiting = max(waiting, len(self.pipeline))
+
+    monkeypatch.setattr("server.pytorch.draining.Connection", Noted)
+    reader, writer = await running.connect()
+    writer.write(first + b"GET /at-once HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+    statuses = [(await answer(reader))[0] for _ in range(2001)]
+    assert set(statuses) == {200}
+    assert waiting < CHUNKED_STEP / 30
     writer.close()
 
 

@@ -1,0 +1,118 @@
+"""Hostile HTTP/1.1 costs a stranger his connection, and nobody else anything."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from tests.chaos.processes import resident
+from tests.stack.stack import RunningStack
+
+MIB = 2**20
+STREAMS = 4
+SENT = 80 * MIB
+"""By each stream, if it is let; all of them made 8002 grow by 400 MiB and stand still for 20 s."""
+
+CHUNKED = b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+MEMORY_GROWTH = 100 * MIB
+HEALTH_P99_S = 0.25
+
+
+def connection(stack: RunningStack) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", stack.ports["pytorch"]), timeout=20)
+
+
+def answers(stack: RunningStack, *pieces: bytes) -> list[int]:
+    """Return the statuses of everything that comes back until the connection is closed."""
+    with connection(stack) as client:
+        for piece in pieces:
+            client.sendall(piece)
+            time.sleep(0.05)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                received += piece
+    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
+def flood(stack: RunningStack, piece: bytes, beginning: bytes) -> int:
+    """Send `piece` again and again until the connection is closed; return the bytes that went out."""
+    sent = 0
+    with connection(stack) as client, contextlib.suppress(OSError):
+        client.sendall(beginning)
+        while sent < SENT:
+            sent += client.send(piece)
+    return sent
+
+
+@contextlib.contextmanager
+def health(stack: RunningStack) -> Iterator[list[float]]:
+    """Ask `/health` all the time, and collect the seconds that it took."""
+    took: list[float] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client() as client:
+            while not over.wait(0.01):
+                start = time.monotonic()
+                assert client.get(f"{stack.url()}/health").status_code == 200
+                took.append(time.monotonic() - start)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield took
+    finally:
+        over.set()
+        asking.join()
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece"),
+    [
+        (CHUNKED + b"0\r\nX: ", b"y" * 65536),
+        (CHUNKED + b"0\r\n", b"X: y\r\n" * 10_000),
+        (CHUNKED + b"1;e=", b"y" * 65536),
+        (CHUNKED, b"1;" + b"y" * 1000 + b"\r\nx\r\n"),
+        (b"GET /health HTTP/1.1\r\nX: ", b"y" * 65536),
+    ],
+    ids=["endless trailer", "endless trailers", "endless extension", "endless extensions", "endless header"],
+)
+def test_what_has_no_end_is_cut_off_and_delays_nobody(guarded: RunningStack, beginning: bytes, piece: bytes) -> None:
+    guarded.wait(200)
+    before = {process.pid for process in guarded.processes()}
+    level = resident(guarded, "pytorch")
+    sent: list[int] = []
+    streams = [threading.Thread(target=lambda: sent.append(flood(guarded, piece, beginning))) for _ in range(STREAMS)]
+    with health(guarded) as took:
+        for stream in streams:
+            stream.start()
+        for stream in streams:
+            stream.join()
+        time.sleep(1)
+    assert len(sent) == STREAMS
+    assert max(sent) < SENT / 2
+    assert np.percentile(took, 99) < HEALTH_P99_S
+    assert resident(guarded, "pytorch") - level < MEMORY_GROWTH
+    assert {process.pid for process in guarded.processes() if psutil.pid_exists(process.pid)} == before
+
+
+def test_a_key_in_a_trailer_opens_nothing(guarded: RunningStack) -> None:
+    key = guarded.headers["Authorization"].encode()
+    trailer = b"0\r\nAuthorization: " + key + b"\r\n\r\n"
+    ready = b"GET /ready HTTP/1.1\r\nHost: x\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+    assert answers(guarded, ready + chunked + trailer) == [401]
+    following = ready + b"Connection: close\r\n\r\n"
+    assert answers(guarded, CHUNKED + trailer + following) == [200, 401]
+
+
+def test_the_body_behind_an_upgrade_is_no_request(guarded: RunningStack) -> None:
+    upgrade = b"POST /embed HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 36\r\n\r\n"
+    assert answers(guarded, upgrade, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") == [400]
