@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def run_in_foreground() -> None:
 
 
 def start_detached(settings: Settings) -> Path:
-    """Start the stack in the background and return the path of its log."""
+    """Start the stack in the background and return the path of its log, which has a largest size (`capped_log`)."""
     log = settings.home.log / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     launch = launch_file(settings)
@@ -34,10 +35,15 @@ def start_detached(settings: Settings) -> Path:
     log.unlink(missing_ok=True)
     # The states of an earlier start, a failure among them, are not those of this one.
     state_file(settings.bakeoff_home).unlink(missing_ok=True)
-    with log.open("ab") as output:  # several processes open it anew, and would otherwise write over each other's lines
-        process = subprocess.Popen(
-            [ENTRYPOINT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "server.processes.capped_log", log],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    process = subprocess.Popen(
+        [ENTRYPOINT], stdin=subprocess.DEVNULL, stdout=writer.stdin, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert writer.stdin
+    writer.stdin.close()  # it ends with the last program that writes
     launch.write_text(str(process.pid), encoding="ascii")
     return log
 

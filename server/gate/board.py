@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from server.backends import Backend
 from server.gate.document import write_document
+from server.logs import one_line
 from server.settings import BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
@@ -186,5 +187,5 @@ class Board:
         elif all(status.state in ("skipped", "failed") for status in self._statuses.values()):
             line = "bakeoff: failed: every backend is skipped or has failed, so there is nothing to serve"
         if line is not None and line != self._announced:
-            print(line, flush=True)
+            print(one_line(line), flush=True)
         self._announced = line

@@ -62,6 +62,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BAKEOFF_DRAIN_WAIT": f"{drain_s:.0f}",
         "BAKEOFF_STOP_WAIT": f"{max(1.0, settings.stop_timeout - KILL_MARGIN_S - drain_s):.0f}",
         "LOG_FORMAT": settings.log_format,
+        "LOG_LEVEL": settings.log_level,
         **_without_proxy(settings),
         **starts,
     }

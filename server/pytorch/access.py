@@ -1,5 +1,7 @@
 """Who may use port 8002: whoever sends a key as `Authorization: Bearer KEY`; liveness is for everybody."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -8,6 +10,10 @@ from server.keys import AUTHORIZATION, opens
 from server.pytorch.errors import answer
 
 LIVENESS = ("/health", "/healthz", "/v2/health/live")
+
+TELL_EVERY_S = 60.0
+
+log = logging.getLogger("bakeoff.pytorch")
 
 
 class Access:
@@ -18,6 +24,7 @@ class Access:
         self._app = app
         self._keys = keys
         self._open = frozenset(open_paths)
+        self._refused = Refused()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if it may pass."""
@@ -28,7 +35,29 @@ class Access:
         if scope["type"] == "http" and opens(header, self._keys()):
             await self._app(scope, receive, send)
             return
+        self._refused.note(scope)
         refusal = answer(401, "a key is needed: send `Authorization: Bearer KEY` (API_KEY)")
         refusal.headers["WWW-Authenticate"] = "Bearer"
         refusal.headers["Connection"] = "close"  # instead of reading on for a stranger's body
         await refusal(scope, receive, send)
+
+
+class Refused:
+    """Tells of strangers once every `TELL_EVERY_S`, however many they are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def note(self, scope: Scope) -> None:
+        """Take a request into account that was answered 401; the metric `bakeoff_errors_total` counts it too."""
+        if not self._count:
+            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell)
+        self._count += 1
+        self._last = (scope.get("client") or ("?",))[0], scope.get("method", scope["type"]), scope["path"]
+
+    def _tell(self) -> None:
+        log.warning(
+            "%d requests without a key or with a wrong one (401) in %g s; the last from %s: %s %s",
+            self._count, TELL_EVERY_S, *self._last,
+        )  # fmt: skip
+        self._count = 0

@@ -33,7 +33,7 @@ def answers(stack: RunningStack, *pieces: bytes) -> list[int]:
     with connection(stack) as client:
         for piece in pieces:
             client.sendall(piece)
-            time.sleep(0.05)
+            time.sleep(0.01)
         received = b""
         with contextlib.suppress(ConnectionResetError):
             while piece := client.recv(65536):
@@ -116,3 +116,21 @@ def test_a_key_in_a_trailer_opens_nothing(guarded: RunningStack) -> None:
 def test_the_body_behind_an_upgrade_is_no_request(guarded: RunningStack) -> None:
     upgrade = b"POST /embed HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 36\r\n\r\n"
     assert answers(guarded, upgrade, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") == [400]
+
+
+def test_no_stranger_makes_the_log_grow_or_writes_a_line_of_it(guarded: RunningStack) -> None:
+    upgrade = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    last = b"GET /a%0A12:00:00%20INFO%20forged%1B%5B2J HTTP/1.1\r\nHost: x\r\n\r\n"
+    level = guarded.log.stat().st_size
+    assert answers(guarded, upgrade * 3000 + last) == [200] * 3000 + [401]
+    for _ in range(300):
+        assert answers(guarded, b"no HTTP\r\n\r\n") == [400]
+    assert guarded.log.stat().st_size - level < 10_000
+    with guarded.log.open("rb") as log:
+        log.seek(level)
+        said = log.read()
+    assert b"\x1b" not in said
+    assert not any(line.startswith(b"12:00:00") for line in said.splitlines())
+    metrics = httpx.get(f"{guarded.url()}/metrics", headers=guarded.headers).text
+    (line,) = [line for line in metrics.splitlines() if line.startswith('bakeoff_errors_total{reason="unauthorized"}')]
+    assert float(line.split()[1]) >= 1

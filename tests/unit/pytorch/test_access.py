@@ -1,9 +1,12 @@
 """Port 8002 lets in whoever has a key, and nobody else: a stranger's request reaches nothing behind the door."""
 
+import asyncio
+
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from server.pytorch import access
 from server.pytorch.access import LIVENESS, Access
 from tests.strangers import strangers
 
@@ -48,6 +51,25 @@ async def test_a_stranger_is_answered_401_before_the_body_is_read(
     assert (answer.headers["WWW-Authenticate"], answer.headers["Connection"]) == ("Bearer", "close")
     assert not [key for key in KEYS if key in answer.text]
     assert (behind.paths, read) == ([], [])
+
+
+async def test_strangers_are_told_of_by_rate(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(access, "TELL_EVERY_S", 0.2)
+    for _ in range(50):
+        await client.post("/embed")
+    await client.get("/ready")
+    assert not caplog.records
+    await asyncio.sleep(0.4)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "51 requests without a key or with a wrong one (401) in 0.2 s; the last from 127"
+    )
+    assert record.getMessage().endswith(": GET /ready")
+    await client.get("/ready")
+    await asyncio.sleep(0.4)
+    assert caplog.records[1].getMessage().startswith("1 requests")
 
 
 @pytest.mark.parametrize("key", KEYS)
