@@ -4,6 +4,7 @@ Values come from environment variables (the upper-case field name) and from a `.
 order of precedence. The README's table is generated from this class (`tests/unit/test_settings.py` holds them equal).
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,6 +24,9 @@ BackendName = Literal["pytorch", "onnx", "tensorrt"]
 BACKEND_NAMES: tuple[BackendName, ...] = ("pytorch", "onnx", "tensorrt")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class SettingsError(ValueError):
@@ -74,6 +78,11 @@ class Settings(BaseSettings):
         False,
         description="let clients on this machine register shared memory with Triton; without it that is closed, because "
         "the same call reads memory of other processes of ours",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="names at which 8002 is asked, such as that of a proxy in front, separated by commas; `*.example.com` is all "
+        "below one, `*` any. IP addresses, `localhost`, the machine's own name and names without a dot always are",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="web pages that may call 8002 from a browser, separated by commas; `*` is any. Empty: none"
@@ -219,6 +228,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        if wrong := [name for name in names if not HOST_NAME.fullmatch(name)]:
+            raise ValueError(f"{wrong[0]!r} is no name of a host; give it without scheme, port and path")
+        return names
 
     @field_validator("host")
     @classmethod

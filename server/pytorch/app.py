@@ -26,6 +26,7 @@ from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, oip, operations, page, rest
+from server.pytorch.same_origin import SameOrigin
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.tracing import Tracing
@@ -107,6 +108,12 @@ def create_app(
     if settings.keys:
         open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))
         app.add_middleware(Access, keys=keys, open_paths=open_paths)
+    app.add_middleware(
+        SameOrigin,
+        allowed_hosts=settings.allowed_hosts,
+        cors_origins=settings.cors_origins,
+        open_paths=LIVENESS,
+    )
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     if settings.cors_origins:  # outermost: a browser's preflight carries no key
         app.add_middleware(

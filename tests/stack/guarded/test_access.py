@@ -232,7 +232,7 @@ def test_the_start_says_whether_the_ports_are_open(guarded: RunningStack, stack:
 def test_a_browser_gets_no_permission_unless_asked_for(guarded: RunningStack) -> None:
     headers = {**guarded.headers, "Origin": "https://example.org"}
     answer = httpx.get(f"{guarded.url()}/metrics", headers=headers)
-    assert answer.status_code == 200
+    assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 

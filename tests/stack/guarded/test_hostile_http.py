@@ -134,3 +134,19 @@ def test_no_stranger_makes_the_log_grow_or_writes_a_line_of_it(guarded: RunningS
     metrics = httpx.get(f"{guarded.url()}/metrics", headers=guarded.headers).text
     (line,) = [line for line in metrics.splitlines() if line.startswith('bakeoff_errors_total{reason="unauthorized"}')]
     assert float(line.split()[1]) >= 1
+
+
+def test_another_page_starts_and_reads_nothing_even_where_a_proxy_adds_the_key(guarded: RunningStack) -> None:
+    def ask(method: str, path: str, **headers: str) -> int:
+        return httpx.request(method, f"{guarded.url()}{path}", headers={**guarded.headers, **headers}).status_code
+
+    for path in ("/benchmark", "/try", "/embed", "/v2/models/openclip_vit_b32/infer"):
+        assert ask("POST", path, Origin="http://evil.example") == 403
+        assert ask("POST", path, **{"Sec-Fetch-Site": "cross-site"}) == 403
+        assert ask("POST", path, Host="evil.example:8002") == 421
+    assert ask("GET", "/live", Host="evil.example") == 421
+    assert ask("GET", "/live", Origin="http://evil.example") == 403
+    assert ask("GET", "/live", Host="203.0.113.9:41234") == 200
+    assert ask("GET", "/live", Origin=guarded.url()) == 200
+    assert ask("GET", "/health", Host="evil.example") == 200
+    assert not httpx.get(f"{guarded.url()}/live", headers=guarded.headers).json()["benchmark"]["running"]
