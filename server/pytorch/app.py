@@ -26,6 +26,7 @@ from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, oip, operations, page, rest
+from server.pytorch.safe_headers import SafeHeaders
 from server.pytorch.same_origin import SameOrigin
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
@@ -114,6 +115,7 @@ def create_app(
         cors_origins=settings.cors_origins,
         open_paths=LIVENESS,
     )
+    app.add_middleware(SafeHeaders)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     if settings.cors_origins:  # outermost: a browser's preflight carries no key
         app.add_middleware(

@@ -22,11 +22,11 @@ _PAGE = """<!doctype html>
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta name="color-scheme" content="light dark">
   <title>{title} · clip-bakeoff</title>
-  <link rel="icon" href="../page/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="../page/page.css">
+  <link rel="icon" href="{root}page/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="{root}page/page.css">
 </head>
 <body class="guide">
-  <header><nav aria-label="Links"><a href="../">Status</a><a href="README.md">Docs</a></nav></header>
+  <header><nav aria-label="Links"><a href="{root}">Status</a><a href="{root}guide/README.md">Docs</a></nav></header>
   <main>
 {body}  </main>
 </body>
@@ -43,17 +43,28 @@ def documents() -> dict[str, Path]:
 
 @cache
 def render(name: str) -> str:
-    """Return a Markdown document as a page."""
-    tokens = _MARKDOWN.parse(documents()[name].read_text(encoding="utf-8"))
+    """Return one of the documents as a page."""
+    tokens = parse(documents()[name].read_text(encoding="utf-8"))
+    for token in tokens:
+        for child in token.children or ():
+            _relink(child)
+    return as_page(tokens, root="../", name=name)
+
+
+def parse(markdown: str) -> list[Token]:
+    """Return the parts of a text."""
+    return _MARKDOWN.parse(markdown)
+
+
+def as_page(tokens: list[Token], *, root: str, name: str) -> str:
+    """Return a text as a page; `root` leads from where it is served to `/`, and `name` is its title if it has no heading."""
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
             token.attrSet("id", _anchor(tokens[index + 1].content))
         elif token.type == "table_open":
             token.attrSet("tabindex", "0")  # wide ones are scrolled
-        for child in token.children or ():
-            _relink(child)
     title = next((tokens[index + 1].content for index, token in enumerate(tokens) if token.tag == "h1"), name)
-    return _PAGE.format(title=escape(title), body=_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+    return _PAGE.format(root=root, title=escape(title), body=_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
 def _relink(token: Token) -> None:

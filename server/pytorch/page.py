@@ -27,8 +27,6 @@ POLICY = (
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Cache-Control": "no-cache",  # asked for again with its tag, so that an upgrade is seen at once
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 SAMPLES = ("raccoon.jpg", "raccoon-portrait.jpg", "cat.jpg", "astronaut.jpg", "coffee.jpg", "rocket-launch.jpg", "brick-wall.jpg", "stairs.jpg")  # fmt: skip
 """Bundled photos to try, two near-duplicates first."""

@@ -150,3 +150,17 @@ def test_another_page_starts_and_reads_nothing_even_where_a_proxy_adds_the_key(g
     assert ask("GET", "/live", Origin=guarded.url()) == 200
     assert ask("GET", "/health", Host="evil.example") == 200
     assert not httpx.get(f"{guarded.url()}/live", headers=guarded.headers).json()["benchmark"]["running"]
+
+
+def test_the_page_of_the_api_asks_for_the_key_and_loads_nothing_from_elsewhere(guarded: RunningStack) -> None:
+    assert httpx.get(f"{guarded.url()}/docs").status_code == 401
+    answer = httpx.get(f"{guarded.url()}/docs", headers=guarded.headers)
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "POST /embed/base64" in answer.text
+    assert "<script" not in answer.text
+    refused = httpx.get(f"{guarded.url()}/live").headers
+    assert (refused["Content-Security-Policy"], refused["Referrer-Policy"]) == (
+        "default-src 'none'; frame-ancestors 'none'",
+        "no-referrer",
+    )
