@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -52,6 +53,11 @@ class Lingering:
     def is_closing(self) -> bool:
         """Tell whether nothing more will be written."""
         return self._closing or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, unless nothing more will be written: whoever was answering when a client was refused may go on."""
+        if not self.is_closing():
+            self._transport.write(data)
 
     def close(self) -> None:
         """End the connection: at once, or after a moment of reading on."""
@@ -107,7 +113,10 @@ class Connection(HttpToolsProtocol):
         self.lost(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, up to the request after the one that is being answered."""
+        """Parse what arrived, up to the request that is to be answered first."""
+        if self.transport.is_closing():  # read only so that the client is not reset before it has read its answer
+            return
+        self._unset_keepalive_if_required()
         self._held = self._held + data if self._held else data
         self._parse()
 
@@ -165,23 +174,15 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP in the form of all our errors."""
-        self._refuse(400, msg)
-
     def _set_unread(self, unread: bool) -> None:
         self.transport.unread = unread  # type: ignore[attr-defined]
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: whoever asks for another protocol is answered in this one (RFC 9110, section 7.8)."""
-
     def _parse(self) -> None:
-        """Feed the parser in pieces that end where a head does, and stop while a request waits for the one before it."""
+        """Feed the parser in pieces that end where a head or a body does, and stop while a request waits for its answer."""
         data, position = self._held, 0
-        while position < len(data) and not self.pipeline and not self.transport.is_closing():
+        while position < len(data) and not self._at_work() and not self.transport.is_closing():
             end = min(self._end_of_piece(data, position), len(data))
             piece = memoryview(data)[position:end]
-            position = end
             if self._in_head:
                 if not self._head_bytes:  # one deadline for the whole head, however it trickles in
                     self._expect_more()
@@ -189,7 +190,7 @@ class Connection(HttpToolsProtocol):
                 self._head_tail = (self._head_tail + piece[-len(HEAD_END) :].tobytes())[1 - len(HEAD_END) :]
             else:
                 self._framing_bytes += len(piece)
-            super().data_received(piece)  # type: ignore[arg-type]
+            position += self._feed(piece)
             if self._in_head and self._head_bytes > MAX_HEADER_BYTES:
                 self._refuse_head("line and headers")
             elif not self._in_head and self._framing_bytes > MAX_HEADER_BYTES:
@@ -197,6 +198,21 @@ class Connection(HttpToolsProtocol):
         self._held = data[position:]
         if self._held and not self.transport.is_closing():
             self.flow.pause_reading()
+
+    def _feed(self, piece: memoryview) -> int:
+        """Give the parser a piece; return how much of it was taken."""
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Whoever asks for another protocol is answered in this one (RFC 9110, section 7.8).
+            return int(upgrade.args[0])
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"this is no HTTP/1.1: {error or type(error).__name__}")
+        return len(piece)
+
+    def _at_work(self) -> bool:
+        """Tell whether a request that came whole has no answer yet."""
+        return bool(self.pipeline) or (self._in_head and self.cycle is not None and not self.cycle.response_complete)
 
     def _end_of_piece(self, data: bytes, position: int) -> int:
         """Return where the piece from `position` on ends at the latest."""

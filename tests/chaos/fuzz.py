@@ -1,4 +1,5 @@
-"""`python -m tests.chaos.fuzz`: damaged images and requests through the code that reads them, in process and on the ports.
+"""`python -m tests.chaos.fuzz`: damaged images and requests through the code that reads them, in process and on the ports,
+and hostile HTTP/1.1 to 8002.
 
 A crash ends the process, a hang too (with a traceback); anything else that is not a clean refusal is an error.
 """
@@ -21,6 +22,8 @@ from server.oip.errors import InferenceError
 from server.oip.request import parse_request
 from server.oip.spec import model_specs
 from tests.chaos.corpus import body_seeds, image_seeds, mutations
+from tests.chaos.fuzz_http import Unexpected, fuzz_http
+from tests.chaos.http_cases import Target
 from tests.chaos.processes import PROGRAMS, resident
 from tests.stack.stack import RunningStack, start
 
@@ -31,6 +34,13 @@ MAX_PIXELS = 2_000_000
 MEMORY_GROWTH = 200 * 2**20
 """Bytes that a process may grow by after its first tenth of the inputs."""
 
+
+HTTP_TARGETS = [
+    Target("GET", "/health", 200),
+    Target("GET", "/nothing", 404),
+    Target("POST", "/embed", 400),
+    Target("POST", "/v2/models/openclip_vit_b32/infer", 400),
+]
 
 BAD_INPUT_ON_TRITON = frozenset({"200", "400", "404", "500"})
 """Triton 2.51 answers JSON that it cannot read 500, in words; that cannot be configured."""
@@ -128,20 +138,43 @@ def fuzz_backend(stack: RunningStack, backend: str, count: int, seed: int) -> li
     return [*found, *([f"{backend}: processes {sorted(gone)} have ended"] if gone else [])]
 
 
+def fuzz_connections(stack: RunningStack, count: int, seed: int) -> list[str]:
+    """Send hostile HTTP/1.1 to 8002, print what came out, and return what is wrong."""
+    before = {process.pid for process in stack.processes()}
+    fuzz_http(stack.host, stack.ports["pytorch"], HTTP_TARGETS, stack.headers, count // 10, seed)
+    level, began = resident(stack, "pytorch"), time.monotonic()
+    try:
+        found = fuzz_http(stack.host, stack.ports["pytorch"], HTTP_TARGETS, stack.headers, count, seed + 1)
+    except Unexpected as error:
+        return [str(error)]
+    growth = resident(stack, "pytorch") - level
+    print(f"pytorch, HTTP: {dict(found)} in {time.monotonic() - began:.0f} s; memory grew by {growth / MIB:.0f} MiB")
+    gone = before - {process.pid for process in stack.processes()}
+    return [
+        *([f"pytorch, HTTP: memory grew by {growth / MIB:.0f} MiB"] if growth > MEMORY_GROWTH else []),
+        *([f"pytorch, HTTP: processes {sorted(gone)} have ended"] if gone else []),
+    ]
+
+
 def main() -> None:
     """Run and report; exit 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="inputs in process, half images and half requests")
     parser.add_argument("--port-count", type=int, default=2_000, help="images, and requests, for each backend; 0: none")
+    parser.add_argument(
+        "--http-count", type=int, default=100_000, help="connections with hostile HTTP to 8002; 0: none"
+    )
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     problems = fuzz_in_process(arguments.count, arguments.seed)
-    if arguments.port_count:
+    if arguments.port_count or arguments.http_count:
         with tempfile.TemporaryDirectory() as folder:
             stack = start(Path(folder) / "home", SHIFT, BACKENDS=",".join(PROGRAMS))
             try:
                 stack.wait(200)
-                for backend in PROGRAMS:
+                if arguments.http_count:
+                    problems += fuzz_connections(stack, arguments.http_count, arguments.seed)
+                for backend in PROGRAMS if arguments.port_count else ():
                     problems += fuzz_backend(stack, backend, arguments.port_count, arguments.seed)
                 if stack.ready()[0] != 200:
                     problems.append("the stack is not ready any more")

@@ -1,6 +1,7 @@
 """Hostile HTTP/1.1 costs a stranger his connection, and nobody else anything."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -11,13 +12,14 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.chaos.fuzz import fuzz_connections
 from tests.chaos.processes import resident
 from tests.stack.stack import RunningStack
 
 MIB = 2**20
 STREAMS = 4
-SENT = 80 * MIB
-"""By each stream, if it is let; all of them made 8002 grow by 400 MiB and stand still for 20 s."""
+LONGEST_S = 30.0
+"""That a stream goes on if it is let; 80 MiB of each made 8002 grow by 400 MiB and stand still for 20 s."""
 
 CHUNKED = b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 MEMORY_GROWTH = 100 * MIB
@@ -38,17 +40,17 @@ def answers(stack: RunningStack, *pieces: bytes) -> list[int]:
         with contextlib.suppress(ConnectionResetError):
             while piece := client.recv(65536):
                 received += piece
-    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
 
-def flood(stack: RunningStack, piece: bytes, beginning: bytes) -> int:
-    """Send `piece` again and again until the connection is closed; return the bytes that went out."""
-    sent = 0
+def flood(stack: RunningStack, piece: bytes, beginning: bytes) -> float:
+    """Send `piece` again and again until the connection is closed; return the seconds until then."""
+    began = time.monotonic()
     with connection(stack) as client, contextlib.suppress(OSError):
         client.sendall(beginning)
-        while sent < SENT:
-            sent += client.send(piece)
-    return sent
+        while time.monotonic() - began < LONGEST_S:
+            client.sendall(piece)
+    return time.monotonic() - began
 
 
 @contextlib.contextmanager
@@ -88,16 +90,16 @@ def test_what_has_no_end_is_cut_off_and_delays_nobody(guarded: RunningStack, beg
     guarded.wait(200)
     before = {process.pid for process in guarded.processes()}
     level = resident(guarded, "pytorch")
-    sent: list[int] = []
-    streams = [threading.Thread(target=lambda: sent.append(flood(guarded, piece, beginning))) for _ in range(STREAMS)]
+    lasted: list[float] = []
+    streams = [threading.Thread(target=lambda: lasted.append(flood(guarded, piece, beginning))) for _ in range(STREAMS)]
     with health(guarded) as took:
         for stream in streams:
             stream.start()
         for stream in streams:
             stream.join()
         time.sleep(1)
-    assert len(sent) == STREAMS
-    assert max(sent) < SENT / 2
+    assert len(lasted) == STREAMS
+    assert max(lasted) < LONGEST_S / 2
     assert np.percentile(took, 99) < HEALTH_P99_S
     assert resident(guarded, "pytorch") - level < MEMORY_GROWTH
     assert {process.pid for process in guarded.processes() if psutil.pid_exists(process.pid)} == before
@@ -164,3 +166,10 @@ def test_the_page_of_the_api_asks_for_the_key_and_loads_nothing_from_elsewhere(g
         "default-src 'none'; frame-ancestors 'none'",
         "no-referrer",
     )
+
+
+def test_hostile_http_by_the_thousand(guarded: RunningStack) -> None:
+    """The short form of what `make fuzz` sends."""
+    guarded.wait(200)
+    assert fuzz_connections(guarded, 2_000, 11) == []
+    assert guarded.ready()[0] == 200

@@ -367,3 +367,21 @@ async def test_what_cannot_be_finished_in_time_is_answered_503(running: Running)
     assert status == 503
     assert headers["retry-after"]
     writer.close()
+
+
+async def test_what_a_refused_client_goes_on_sending_is_not_kept(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Connection] = []
+    monkeypatch.setattr(
+        "server.pytorch.draining.Connection", lambda **words: made.append(Connection(**words)) or made[-1]
+    )
+    reader, writer = await running.connect()
+    writer.write(CHUNKED + b"0\r\nX: " + b"y" * 2 * MAX_HEADER_BYTES)
+    assert (await answer(reader))[0] == 431
+    for _ in range(20):
+        writer.write(b"y" * 100_000)
+        await asyncio.sleep(0.01)
+    assert len(made) == 1
+    assert len(made[0]._held) <= 2 * MAX_HEADER_BYTES
+    writer.close()
