@@ -151,6 +151,12 @@ class Settings(BaseSettings):
         le=2048,
         description="largest request body accepted on 8002, and of JSON or a lone photo by a Triton that limits those, in MiB",
     )
+    max_json_mb: int = Field(
+        32,
+        ge=1,
+        le=256,
+        description="largest JSON accepted on 8002, in MiB: of `/embed/base64` and of tensors that are not sent as binary data",
+    )
     max_queue_requests: int = Field(
         256,
         ge=1,

@@ -31,7 +31,7 @@ def parse_header_length(value: int | str | None, body_length: int) -> int:
     return value
 
 
-def parse_json_object(data: memoryview) -> dict[str, Any]:
+def parse_json_object(data: bytes) -> dict[str, Any]:
     """Parse a request's JSON object.
 
     Raises:

@@ -5,13 +5,20 @@ overflow (sizes of 2^63, UINT8 numbers of 256). Every refusal is a 400 that name
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
+from operator import mul
 from typing import Any
 
 from server.oip.datatypes import BYTES
 from server.oip.errors import bad_request, shown
 from server.oip.header import member, optional_member, parse_header_length, parse_json_object
+from server.oip.items import too_many
 from server.oip.model import ModelSpec, TensorSpec
 from server.oip.tensors import Tensor, check_shape, from_binary, from_json
+
+MOST_OF_ANY_SHAPE = 10_000_000
+"""Elements, and arrays, of an input whose size only the request knows."""
 
 Parameter = str | int | float | bool
 
@@ -62,11 +69,22 @@ def parse_request(body: bytes | memoryview, header_length: int | str | None, spe
     length = parse_header_length(header_length, len(view))
     if length == 0:
         return _parse_raw(view, spec)
-    document = parse_json_object(view[:length])
+    text = bytes(view[:length])
+    if found := too_many(text, *_most(spec)):
+        raise bad_request(f"the request's JSON has {found}, more than the largest request to model '{spec.name}'")
+    document = parse_json_object(text)
     identifier = optional_member(document, "id", str, "the request", None)
     parameters, binary_output = _parse_parameters(document)
     inputs, batch_size = _parse_inputs(member(document, "inputs", list, "the request"), view[length:], spec)
     return InferRequest(identifier, inputs, _parse_outputs(document, binary_output, spec), parameters, batch_size)
+
+
+def _most(spec: ModelSpec) -> tuple[int, int]:
+    """Return how many elements, and arrays with one for each row of them, the inputs of the largest request have."""
+    shapes = [(spec.max_batch_size, *tensor.shape[1:]) for tensor in spec.inputs]
+    if any(-1 in shape for shape in shapes):
+        return MOST_OF_ANY_SHAPE, MOST_OF_ANY_SHAPE
+    return sum(map(prod, shapes)), sum(sum(accumulate(shape[:-1], mul, initial=1)) for shape in shapes)
 
 
 def _parse_raw(body: memoryview, spec: ModelSpec) -> InferRequest:

@@ -19,6 +19,7 @@ from server.pytorch.body_limit import BodyLimit
 from server.pytorch.compressed import Compressed
 from server.pytorch.context import Context
 from server.pytorch.current_keys import CurrentKeys
+from server.pytorch.documents import Documents
 from server.pytorch.engines import Engines
 from server.pytorch.head import Head
 from server.pytorch.heartbeat import Heartbeat
@@ -63,6 +64,7 @@ def create_app(
         metrics=metrics,
     )
 
+    documents = Documents(settings.max_batch_size, settings.request_timeout_s)
     table = backends(settings)
     trial = Trial(table, {name: own_header(backend, settings) for name, backend in table.items()})
     benchmark = QuickBenchmark(settings)
@@ -79,6 +81,7 @@ def create_app(
         await benchmark.close()
         await trial.close()
         service.stop()
+        documents.close()
         engines.close()
         if tracing:
             tracing.close()
@@ -95,6 +98,7 @@ def create_app(
         engines=engines,
         heartbeat=heartbeat,
         service=service,
+        documents=documents,
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
         described=model_info(settings, hardware),

@@ -10,6 +10,7 @@ from server.gate.document import Document, read_document
 from server.hardware import Hardware
 from server.home import state_file
 from server.oip.model import ModelSpec
+from server.pytorch.documents import Documents
 from server.pytorch.engines import Engines
 from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
@@ -34,6 +35,7 @@ class Context:
     engines: Engines
     heartbeat: Heartbeat
     service: EmbeddingService
+    documents: Documents
     metrics: Metrics
     specs: dict[str, ModelSpec]
     described: dict[str, Any]

@@ -1,17 +1,14 @@
-"""Image files in what REST clients send: multipart forms of any field name, and base64 of any alphabet."""
+"""Image files in what REST clients send: multipart forms of any field name."""
 
-import base64
 import re
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from server.pytorch.errors import BadRequest, Unprocessable
+from server.pytorch.errors import Unprocessable
 
 MULTIPART = "multipart/form-data"
 _INDEX = re.compile(r"\[\d*\]$")
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_WHITESPACE = b" \t\r\n\v\f"
 
 
 def media_type(request: Request) -> str:
@@ -43,21 +40,3 @@ async def form_files(request: Request) -> list[bytes | memoryview]:
                 raise Unprocessable(f"{fields[0]}[{len(files)}]: a text field; expected an uploaded image file")
             files.append(await value.read())
         return files
-
-
-def base64_file(text: str, index: int) -> bytes:
-    """Return the file of a base64 text or data URI: with line breaks, URL-safe or unpadded too.
-
-    Raises:
-        BadRequest: it is neither; names it as `images[index]`.
-    """
-    payload = text
-    if text[:5].lower() == "data:":
-        head, _, payload = text.partition(",")
-        if not head.lower().rstrip().endswith(";base64"):
-            raise BadRequest(f"images[{index}]: a data URI without base64; expected data:image/jpeg;base64,...")
-    try:
-        raw = payload.encode("ascii").translate(_URL_SAFE, _WHITESPACE).rstrip(b"=")
-        return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
-    except ValueError as error:
-        raise BadRequest(f"images[{index}]: not base64 ({error})") from None

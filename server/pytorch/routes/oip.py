@@ -1,25 +1,23 @@
 """The Open Inference Protocol v2 over HTTP, with Triton's binary tensors, statistics and model configuration."""
 
-import asyncio
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from server.oip.errors import InferenceError
+from server.oip.header import parse_header_length
 from server.oip.model import ModelSpec, metadata, server_metadata
 from server.oip.request import InferRequest, parse_request
 from server.oip.response import encode_response
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE
 from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
+from server.pytorch.documents import AT_ONCE, read_json, too_long
 from server.pytorch.ipc.arena import Blocks
 from server.pytorch.observed import offer_id
 from server.pytorch.service import Pixels
 from server.pytorch.waiting import answer_in_time
-
-LARGE_JSON = 100_000
-"""Bytes of JSON whose parsing would keep the event loop from other requests; binary tensors are not parsed at all."""
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 infer_router = APIRouter()  # of the one route that is asked all the time: matched before all others
@@ -113,8 +111,7 @@ async def infer(request: Request) -> Response:
     parts = await context(request)
     spec = await model_spec(request.path_params["model"], parts, request.path_params.get("version", "1"))
     with parts.service.memory() as memory:
-        body = await read_body(request, memory, parts.service.largest_block)
-        parsed = await _parsed(body, request.headers.get("inference-header-content-length"), spec)
+        parsed = await _parsed(request, spec, parts, memory)
         offer_id(request.scope, parsed.id)
         work = _response(parsed, spec, parts, memory)
         return await answer_in_time(request, work, parts.settings.request_timeout_s)
@@ -137,7 +134,12 @@ async def _response(parsed: InferRequest, spec: ModelSpec, parts: Context, memor
     return response
 
 
-async def _parsed(body: memoryview, header_length: str | None, spec: ModelSpec) -> InferRequest:
-    if header_length is None and len(body) > LARGE_JSON:
-        return await asyncio.to_thread(parse_request, body, header_length, spec)
+async def _parsed(request: Request, spec: ModelSpec, parts: Context, memory: Blocks) -> InferRequest:
+    """Parse the request; its binary tensors are views of `memory`, and what JSON stands before them is short."""
+    header_length = request.headers.get("inference-header-content-length")
+    if header_length is None:
+        return await parts.documents.infer_request(await read_json(request, parts.settings.max_json_mb), spec)
+    body = await read_body(request, memory, parts.service.largest_block)
+    if parse_header_length(header_length, len(body)) > AT_ONCE:
+        raise too_long(f"the {AT_ONCE} bytes that may stand before binary tensors")
     return parse_request(body, header_length, spec)

@@ -1,17 +1,17 @@
 """Plain REST for people and for existing clients: photos in, embeddings out, JSON."""
 
-import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
 
 from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
+from server.pytorch.documents import read_json
 from server.pytorch.errors import BadRequest, UnsupportedMedia
-from server.pytorch.forms import MULTIPART, base64_file, form_files, media_type
+from server.pytorch.forms import MULTIPART, form_files, media_type
 from server.pytorch.ipc.arena import Blocks
+from server.pytorch.json_bodies import check_count
 from server.pytorch.waiting import answer_in_time
 
 router = APIRouter(tags=["embeddings"])
@@ -31,13 +31,21 @@ MULTIPART_BODY = {
 }
 
 
-class Base64Images(BaseModel):
-    """Images as text."""
-
-    images: list[str] = Field(description="base64, or data URIs such as `data:image/jpeg;base64,...`")
-
-
-BASE64_BODY = {JSON: {"schema": Base64Images.model_json_schema()}}
+BASE64_BODY = {
+    JSON: {
+        "schema": {
+            "type": "object",
+            "required": ["images"],
+            "properties": {
+                "images": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "base64, or data URIs such as `data:image/jpeg;base64,...`",
+                }
+            },
+        }
+    }
+}
 
 
 @router.post(
@@ -84,28 +92,14 @@ async def embed_base64(request: Request, parts: ContextDependency) -> dict[str, 
     if kind == MULTIPART or kind.startswith("image/"):
         raise UnsupportedMedia(f'{kind}; expected {JSON}: {{"images": ["<base64>", ...]}}; /embed takes files')
     with parts.service.memory() as memory:
-        files = await asyncio.to_thread(_read_base64, await request.body())
+        files = await parts.documents.base64_files(await read_json(request, parts.settings.max_json_mb))
         return _answer(await _embed(request, files, parts, memory), parts)
 
 
-def _read_base64(body: bytes) -> list[bytes | memoryview]:
-    try:
-        images = Base64Images.model_validate_json(body).images
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from None
-    return [base64_file(text, index) for index, text in enumerate(images)]
-
-
-def _check_count(count: int, parts: Context) -> None:
-    limit = parts.settings.max_batch_size
-    if not 1 <= count <= limit:
-        raise BadRequest(f"{count} images in the request; expected 1 to {limit} (MAX_BATCH_SIZE)")
-
-
 async def _embed(
-    request: Request, files: list[bytes | memoryview], parts: Context, memory: Blocks
+    request: Request, files: Sequence[bytes | memoryview], parts: Context, memory: Blocks
 ) -> list[list[float]]:
-    _check_count(len(files), parts)
+    check_count(len(files), parts.settings.max_batch_size)
     work = parts.service.embed_files(files, memory)
     done = await answer_in_time(request, work, parts.settings.request_timeout_s)
     rows: list[list[float]] = done.embeddings.tolist()

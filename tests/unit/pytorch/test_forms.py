@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.oip.errors import InferenceError
 from server.pytorch import errors
-from server.pytorch.errors import BadRequest
-from server.pytorch.forms import base64_file, form_files, media_type
+from server.pytorch.forms import form_files, media_type
+from server.pytorch.json_bodies import base64_file
 
 FORM = {"Content-Type": "multipart/form-data; boundary=AbC"}
 
@@ -94,5 +95,5 @@ def test_base64_of_every_kind_is_read(data: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["%%%", "A", "AAAAA", "ä", "AA=A", "data:image/jpeg,AAAA"])
 def test_what_is_no_base64_is_named(text: str) -> None:
-    with pytest.raises(BadRequest, match=r"^images\[3\]: (not base64 \(|a data URI without base64)"):
+    with pytest.raises(InferenceError, match=r"^images\[3\]: (not base64 \(|a data URI without base64)"):
         base64_file(text, 3)
