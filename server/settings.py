@@ -128,6 +128,12 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(
         100.0, gt=0, le=1000, description="largest image accepted, in million pixels, against decompression bombs"
     )
+    decode_cpu_s: float = Field(
+        10,
+        gt=0,
+        le=3600,
+        description="seconds of processor time that decoding one image may take, on a CPU, before it is refused",
+    )
     apply_exif_orientation: bool = Field(
         False,
         description="turn photos by their EXIF orientation, as people see them, before they are embedded; open_clip, the "

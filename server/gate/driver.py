@@ -11,6 +11,7 @@ from server.gate.board import Board
 from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
 from server.gate.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
+from server.gate.decoders import decoding_s
 from server.gate.model_processes import ModelProcesses
 from server.gate.restart import kill_program
 from server.hardware import Hardware
@@ -25,7 +26,8 @@ LOOK_TIMEOUT_S = 3.0
 of its death."""
 
 BUSY_AFTER_S = 5.0
-"""A photo unanswered for so long waits behind others, or the backend hangs: from now on its executions are counted."""
+"""A photo unanswered for so long waits behind others, or the backend hangs: from now on it is seen whether
+it computes or decodes anything."""
 
 LOST_PROCESS = "the process of one of its models has ended, and it starts no other"
 
@@ -155,7 +157,7 @@ class Driver:
             decodes_on_gpu=self._on_gpu,
         )
         with self._client(LOOK_TIMEOUT_S) as look, canary:
-            executions, moved = -1, time.monotonic()
+            done, moved = (-1, 0.0), time.monotonic()
             while True:
                 self._pause(self._settings.probe_interval_s)
                 if self._processes and self._processes.one_has_ended():  # Triton may still say ready, or hang
@@ -171,8 +173,8 @@ class Driver:
                         return canary.problem
                     if canary.waiting_s < BUSY_AFTER_S:
                         moved = time.monotonic()
-                    elif (now := look.executions()) != executions:
-                        executions, moved = now, time.monotonic()
+                    elif (now := (look.executions(), decoding_s(self._backend.program))) != done:
+                        done, moved = now, time.monotonic()
                 except (TimeoutError, BackendError):
                     return f"it has not answered for {LOOK_TIMEOUT_S:g} s"
                 if time.monotonic() - moved > self._settings.hang_timeout_s:

@@ -5,6 +5,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from server.images.errors import ImageError
 
 SHORTEST_SIDE = 224
@@ -19,8 +21,14 @@ END = b"\xff\xd9"
 MOST_SEGMENTS = 10_000
 """Before the first scan; 100 times what the largest colour profile and thumbnail take. Reading them is slow, and holds the others up."""
 
+MOST_SCANS = 50
+"""Five times what encoders make. Each goes over all blocks of the image, 0.07 s of 100 megapixels, for 250 bytes of file."""
+
 _MARKER = re.compile(rb"(?<=\xff)[^\x00\xff]", re.DOTALL)
 """What follows fill bytes and, as libjpeg reads it, anything else that is no marker."""
+
+_BETWEEN_SCANS = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+"""What is neither a coded FF nor a restart marker."""
 
 _BASELINE = 0xC0
 _LOSSLESS = 0xC3
@@ -32,6 +40,7 @@ _NOT_DECODED = {
     _LS_FRAME: "JPEG-LS",
 }
 _SCAN = 0xDA
+_END = 0xD9
 _STAND_ALONE = {0x01, *range(0xD0, 0xD8)}
 _ADOBE = 0xEE
 _UNUSED = {*range(0xE1, 0xF0), 0xFE} - {_ADOBE}
@@ -97,6 +106,28 @@ def frame(data: bytes | memoryview) -> Frame | None:
     return None
 
 
+def has_too_many_scans(data: bytes | memoryview) -> bool:
+    """Tell whether the image has more scans than `MOST_SCANS`, or more segments between them than `MOST_SEGMENTS`."""
+    values = np.frombuffer(data, np.uint8)  # 20 times as fast as `bytes.count`
+    found = np.count_nonzero((values[:-1] == 0xFF) & (values[1:] == _SCAN))
+    return bool(found > MOST_SCANS) and _scans_end_late(data)
+
+
+def _scans_end_late(data: bytes | memoryview) -> bool:
+    """Tell the same by following the segments: what looks like a scan may lie in one of them, or behind the image."""
+    position = next((end for marker, _, end in segments(data) if marker == _SCAN), len(data))
+    scans = 1
+    for _ in range(MOST_SEGMENTS):
+        found = _BETWEEN_SCANS.search(data, position)
+        if found is None or data[found.start() + 1] == _END:
+            return False
+        scans += data[found.start() + 1] == _SCAN
+        if scans > MOST_SCANS:
+            return True
+        position = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return True
+
+
 def without_metadata(data: bytes | memoryview) -> bytes:
     """Return the file without what changes no pixel, so that its faults and its size change nothing either.
 
@@ -130,9 +161,9 @@ def gpu_decodable(data: bytes | memoryview) -> tuple[int, int] | None:
     """Return width and height when `data` is a JPEG that nvJPEG decodes as libjpeg does, else None.
 
     That is: baseline (progressive ones are faster on the CPU's cores), 8 bits, grey or YCbCr, complete to its end marker,
-    of moderate size.
+    of moderate size and few scans.
     """
-    if bytes(data[:2]) != START or bytes(data[-2:]) != END:
+    if bytes(data[:2]) != START or bytes(data[-2:]) != END or has_too_many_scans(data):
         return None
     for marker, begin, end in segments(data):
         segment = data[begin + 4 : end]

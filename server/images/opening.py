@@ -38,7 +38,7 @@ def files_to_decode(data: bytes | memoryview) -> list[UsedFile]:
     """Return what to decode: one file, or several that must give the same pixels for `data` to be complete.
 
     Raises:
-        ImageError: it is empty, of another format, or a JPEG of a kind that is not decoded.
+        ImageError: it is empty, of another format, or a JPEG of a kind, or of more scans, than is decoded.
     """
     start = bytes(data[:12])
     if start.startswith(png.SIGNATURE):
@@ -49,6 +49,8 @@ def files_to_decode(data: bytes | memoryview) -> list[UsedFile]:
         frame = jpeg.frame(data)
         if frame and frame.unsupported:
             raise ImageError(f"{frame.unsupported}; expected a sequential or progressive JPEG of 8 bits a sample")
+        if jpeg.has_too_many_scans(data):
+            raise ImageError(f"JPEG of more than {jpeg.MOST_SCANS} scans; encoders make 10 or so")
         used = partial(UsedFile, "JPEG", reducible=bool(frame and frame.reducible))
         return [used(file) for file in jpeg.completions(jpeg.without_metadata(data))]
     raise ImageError(

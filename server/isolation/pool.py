@@ -49,8 +49,11 @@ class Pool:
         return self._threads.submit(self._ask, task, data)
 
     def close(self) -> None:
-        """End threads and processes; what waits is cancelled."""
-        self._threads.shutdown(cancel_futures=True)
+        """End threads and processes; what waits is cancelled, and what is being done ends."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in self._all:
+            process.stop()
+        self._threads.shutdown()
         for process in self._all:
             process.close()
 

@@ -37,6 +37,7 @@ class Process:
         self._wall_s = wall_s
         self._file = os.memfd_create("bakeoff-isolated")
         self._size = 0
+        self._stopped = False
         self._child: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
@@ -46,7 +47,13 @@ class Process:
         return self._child.pid if self._child else None
 
     def start(self) -> socket.socket:
-        """Have a process run; return the channel to it."""
+        """Have a process run; return the channel to it.
+
+        Raises:
+            Crashed: no more is done.
+        """
+        if self._stopped:
+            raise Crashed("ended with the program that asked")
         if self._child is not None and self._child.poll() is None and self._channel is not None:
             return self._channel
         self._end()
@@ -75,10 +82,18 @@ class Process:
             except Ended as error:
                 raise Crashed(str(error)) from None
 
+    def stop(self) -> None:
+        """Do no more, and end what is being done; from any thread."""
+        self._stopped = True
+        if (child := self._child) is not None:
+            child.kill()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process, once no thread uses it any more."""
         self._end()
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _ask(self, task: str, data: bytes | memoryview) -> memoryview:
         channel = self.start()
@@ -108,7 +123,7 @@ class Process:
         status = self._child.wait()
         self._end()
         if status == -signal.SIGPROF:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, Crashed):
                 self.start()  # for whoever comes next
             return Costly(f"takes more than {self._cpu_s:g} s of processor time")
         return Ended(f"the process ended with status {status}")

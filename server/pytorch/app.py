@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from server.backends import backends, own_header
 from server.hardware import Hardware
+from server.images.decoding import Decoders
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
@@ -55,11 +56,18 @@ def create_app(
     metrics.gauge("bakeoff_outstanding_images", "Images that wait or are computed", lambda: engines.outstanding)
     metrics.share(TritonMetrics(statistics))
     metrics.share(StackMetrics(settings))
+    max_pixels = int(settings.max_megapixels * 1e6)
+    decoders = Decoders(
+        -(-hardware.decode_workers // hardware.http_workers),
+        max_pixels=max_pixels,
+        upright=settings.apply_exif_orientation,
+        cpu_s=settings.decode_cpu_s,
+        wall_s=settings.request_timeout_s,
+    )
     service = EmbeddingService(
         engines,
-        max_pixels=int(settings.max_megapixels * 1e6),
-        upright=settings.apply_exif_orientation,
-        decode_workers=-(-hardware.decode_workers // hardware.http_workers),
+        max_pixels=max_pixels,
+        decoders=decoders,
         statistics=statistics,
         metrics=metrics,
     )
@@ -74,6 +82,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         heartbeat.start()
+        decoders.start()
         engines.start()
         watching = asyncio.create_task(keys.watch())
         yield

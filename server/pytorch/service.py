@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from server.images import ImageError, prepare
+from server.images import ImageError
+from server.images.decoding import Decoded, Decoders, decoded, image_errors
 from server.images.jpeg import gpu_decodable
 from server.oip.spec import ENCODED_MODEL, IMAGE_SHAPE, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
@@ -23,26 +23,15 @@ from server.pytorch.tracing import note_stages
 Pixels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """Pixels `[3, 224, 224]` or why there are none, and when a decoding thread had the file in hand (ns)."""
-
-    pixels: Pixels | None
-    error: ImageError | None
-    start_ns: int
-    end_ns: int
-
-
 class EmbeddingService:
-    """Decoding threads beside the engines, with the statistics of both models."""
+    """Decoding processes beside the engines, with the statistics of both models."""
 
     def __init__(
         self,
         engines: Engines,
         *,
         max_pixels: int,
-        upright: bool,
-        decode_workers: int,
+        decoders: Decoders,
         statistics: dict[str, ModelStatistics],
         metrics: Metrics,
     ) -> None:
@@ -50,20 +39,18 @@ class EmbeddingService:
 
         Args:
             max_pixels: the most pixels that one image may have.
-            upright: turn images by their EXIF orientation, as the engines' decoder does.
-            decode_workers: images that this process decodes at once.
+            decoders: of what the engines do not decode.
             statistics: by model.
         """
         self._engines = engines
         self._max_pixels = max_pixels
-        self._upright = upright
-        self._decoders = ThreadPoolExecutor(decode_workers, thread_name_prefix="decode")
+        self._decoders = decoders
         self._metrics = metrics
         self.statistics = statistics
 
     def stop(self) -> None:
-        """End the decoding threads."""
-        self._decoders.shutdown()
+        """End the decoding processes."""
+        self._decoders.close()
 
     def memory(self) -> AbstractContextManager[Blocks]:
         """Give a handler shared memory, for its request and for the embeddings that it gets.
@@ -161,27 +148,32 @@ class EmbeddingService:
         self, files: Sequence[bytes | memoryview], indices: Sequence[int], memory: Blocks, item: str
     ) -> Embedded:
         """Decode on the CPU; `indices` are the files' positions in the request, for messages."""
-        loop = asyncio.get_running_loop()
         submitted_ns = time.monotonic_ns()
-        decoded = await asyncio.gather(*(loop.run_in_executor(self._decoders, self._decode, file) for file in files))
-        for index, one in zip(indices, decoded, strict=True):
-            if one.error is not None:
-                raise one.error.in_item(f"{item}[{index}]")
-        started_ns = min(one.start_ns for one in decoded)
-        decode_ns = max(one.end_ns for one in decoded) - started_ns
+        found = await self._decode(files, indices, item)
+        started_ns = min(one.start_ns for one in found)
+        decode_ns = max(one.end_ns for one in found) - started_ns
         pixels, offset = memory.array((len(files), *IMAGE_SHAPE), np.uint8)
-        for row, one in enumerate(decoded):
+        for row, one in enumerate(found):
             pixels[row] = one.pixels
         done = await self._engines.embed_pixels(offset, len(files), memory)
         return replace(done, queue_ns=done.queue_ns + started_ns - submitted_ns, input_ns=done.input_ns + decode_ns)
 
-    def _decode(self, file: bytes | memoryview) -> _Decoded:
-        start_ns = time.monotonic_ns()
+    async def _decode(self, files: Sequence[bytes | memoryview], indices: Sequence[int], item: str) -> list[Decoded]:
+        """Decode all, or as many as there are before the first that cannot be used."""
+        waiting = [asyncio.wrap_future(self._decoders.submit(file)) for file in files]
+        found = []
         try:
-            pixels, error = prepare(file, max_pixels=self._max_pixels, upright=self._upright), None
-        except ImageError as problem:
-            pixels, error = None, problem
-        return _Decoded(pixels, error, start_ns, time.monotonic_ns())
+            for index, one in zip(indices, waiting, strict=True):
+                try:
+                    with image_errors():
+                        found.append(decoded(await one))
+                except ImageError as error:
+                    raise error.in_item(f"{item}[{index}]") from None
+            return found
+        finally:
+            for one in waiting:
+                if not one.cancel() and not one.cancelled():
+                    one.exception()  # of one that nobody asks for any more
 
 
 def _joined(count: int, parts: list[tuple[Sequence[int], Embedded]]) -> Embedded:

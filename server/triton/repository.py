@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from string import Template
 
@@ -14,8 +15,8 @@ from server.tensorrt.builder import profiles
 TEMPLATES = ROOT / "model_repository"
 COMMON = "common"
 
-MOST_DECODE_THREADS = 4
-"""Most files of one request that are decoded at once. Each of the `DECODE_WORKERS` instances may hold as many images."""
+MOST_DECODERS = 4
+"""Most files of one request that are decoded at once, in as many processes of each of the `DECODE_WORKERS` instances."""
 
 POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 GRAPH_INPUT = 'input { key: "image" value { dim: [ 3, 224, 224 ] } }'
@@ -31,7 +32,10 @@ def values(settings: Settings, hardware: Hardware) -> dict[str, str]:
         "CUDA_GRAPHS": cuda_graphs(settings.max_batch_size),
         "THREADS": str(hardware.threads),
         "DECODE_WORKERS": str(hardware.decode_workers),
-        "DECODE_THREADS": str(min(MOST_DECODE_THREADS, hardware.decode_workers)),
+        "DECODERS": str(min(MOST_DECODERS, hardware.decode_workers)),
+        "DECODE_CPU_S": str(settings.decode_cpu_s),
+        "REQUEST_TIMEOUT_S": str(settings.request_timeout_s),
+        "PYTHON": sys.executable.replace("\\", r"\\").replace('"', r"\""),
         "MAX_PIXELS": str(int(settings.max_megapixels * 1e6)),
         "APPLY_EXIF_ORIENTATION": str(settings.apply_exif_orientation).lower(),
         "PRECISION": hardware.precision,

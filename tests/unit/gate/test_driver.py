@@ -211,6 +211,22 @@ def test_one_that_is_only_busy_is_left_alone(
     assert killed == []
 
 
+def test_one_whose_decoders_are_busy_is_left_alone(
+    driver: Driver, client: FakeClient, canary: FakeCanary, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary.waiting_s = 60.0
+    started = time.monotonic()
+
+    def decoding_s(program: str) -> float:
+        if time.monotonic() - started > 1:
+            client.is_ready = False
+        return time.monotonic()
+
+    monkeypatch.setattr(module, "decoding_s", decoding_s)
+    assert "stopped answering" in driver._watch()
+    assert killed == []
+
+
 def test_one_that_was_ready_and_keeps_failing_is_killed_after_a_while(driver: Driver, killed: list[str]) -> None:
     driver._fail("never was ready: restarting would not help")
     assert killed == []

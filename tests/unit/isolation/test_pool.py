@@ -123,3 +123,15 @@ def test_what_is_cancelled_in_time_is_never_begun(make: MakePool) -> None:
     with pytest.raises(Costly):
         costly.result(60)
     assert ask(pool, "echo") == b"hello "
+
+
+def test_the_end_waits_for_nothing(make: MakePool) -> None:
+    pool = make(cpu_s=600)
+    ask(pool, "echo")
+    begun, waiting = pool.submit("spin", b""), pool.submit("echo", b"")
+    while not begun.running():
+        time.sleep(0.01)
+    pool.close()
+    with pytest.raises(Crashed):
+        begun.result(0)
+    assert waiting.cancelled()

@@ -1,5 +1,6 @@
 """Files that an engine decodes, refuses or never gets: every row of the answer is the embedding of its own file."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 
@@ -8,12 +9,14 @@ import pytest
 from PIL import Image
 
 from server.images import ImageError, prepare
+from server.images.decoding import Decoders
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.engines import EngineFailed, Engines
 from server.pytorch.ipc.arena import Bytes
 from server.pytorch.ipc.counters import Counters
 from server.pytorch.metrics import Metrics
 from server.pytorch.service import EmbeddingService
+from tests.hostile import png_of_nothing
 from tests.unit.pytorch.encoder_double import FAILS_LATER
 from tests.unit.pytorch.rig import Rig, ready, settled
 
@@ -61,8 +64,9 @@ class Served:
         self.engines = engines
         self.decoder = decoder
         statistics = Counters.create(1, (PIXEL_MODEL, ENCODED_MODEL), 32).statistics(0)
+        decoders = Decoders(2, max_pixels=MAX_PIXELS, upright=False, cpu_s=10, wall_s=60)
         self.service = EmbeddingService(
-            engines, max_pixels=MAX_PIXELS, upright=False, decode_workers=2, statistics=statistics, metrics=Metrics()
+            engines, max_pixels=MAX_PIXELS, decoders=decoders, statistics=statistics, metrics=Metrics()
         )
 
     async def ask(self, *files: bytes) -> list[float]:
@@ -111,6 +115,20 @@ async def test_files_that_no_engine_decodes_keep_their_places(served: Served, ki
     found = await served.ask(*files)
     assert np.abs(np.subtract(found, SHADES)).max() <= 1  # WebP is lossy
     assert served.decoder.given == jpegs
+
+
+async def test_a_file_that_costs_too_much_is_refused_and_others_are_served(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoders = Decoders(2, max_pixels=40_000_000, upright=False, cpu_s=0.3, wall_s=60)
+    monkeypatch.setattr(served.service, "_decoders", decoders)
+    costly = served.ask(file(10, "PNG"), png_of_nothing(9000, 4400), file(20, "PNG"))
+    asked = [asyncio.ensure_future(one) for one in (costly, served.ask(file(30, "PNG")), served.ask(file(40, "PNG")))]
+    with pytest.raises(ImageError, match=r"^image\[1\]: takes more than 0\.3 s of processor time to decode"):
+        await asked[0]
+    assert [await one for one in asked[1:]] == [[30], [40]]
+    assert served.counted() == (2, 1)
+    decoders.close()
 
 
 @pytest.mark.parametrize("place", [0, 2])

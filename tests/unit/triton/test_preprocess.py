@@ -18,6 +18,7 @@ from server.hardware import Hardware
 from server.images import prepare
 from server.settings import Settings
 from server.triton.repository import render, values
+from tests.hostile import png_of_nothing
 
 CPU = Hardware("cpu", "fp32", "cpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
 MAX_PIXELS = 100_000_000
@@ -91,3 +92,11 @@ def test_a_file_that_cannot_be_used_is_a_client_s_error_that_names_it(preprocess
     assert isinstance(error, TritonErrorDouble)
     assert error.code == TritonErrorDouble.INVALID_ARG
     assert error == "encoded_image[1]: 99999999x1: one side may be at most 65535 times as long as the other"
+
+
+def test_a_file_that_costs_too_much_is_a_client_s_error_too(preprocessed: Prepare) -> None:
+    files = [lying(1), png_of_nothing(4400, 4400), lying(1)]
+    error = preprocessed(files, Settings(decode_cpu_s=0.15))
+    assert isinstance(error, TritonErrorDouble)
+    assert error.code == TritonErrorDouble.INVALID_ARG
+    assert error == "encoded_image[1]: takes more than 0.15 s of processor time to decode"

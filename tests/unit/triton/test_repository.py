@@ -34,7 +34,7 @@ def test_every_model_is_what_triton_reads(tmp_path: Path, name: str) -> None:
     assert [group.count for group in pixels.instance_group] == [1]
     assert pixels.parameters["precision"].string_value == "fp32"
     assert models["openclip_preprocess"].instance_group[0].count == 3
-    assert models["openclip_preprocess"].parameters["threads"].string_value == "3"
+    assert models["openclip_preprocess"].parameters["decoders"].string_value == "3"
     assert models["openclip_preprocess"].parameters["apply_exif_orientation"].string_value == "false"
     steps = [step.model_name for step in models["openclip_vit_b32_encoded"].ensemble_scheduling.step]
     assert steps == ["openclip_preprocess", "openclip_vit_b32"]
