@@ -50,7 +50,7 @@ mutants: setup ## wrong lines that the tests should notice; ONLY=server/keys.py:
 chaos: setup ## faults under load, at least ten minutes
 	@$(BIN)/python -m tests.chaos.run
 
-fuzz: setup ## 100,000 damaged images and requests, 100,000 connections to 8002, and thousands of inputs to each backend
+fuzz: setup ## 100,000 damaged images and requests, images by what they cost, 100,000 connections to 8002, and thousands to each backend
 	@$(BIN)/python -m tests.chaos.fuzz
 
 load: setup ## 1.5 times the peak of each backend, five minutes

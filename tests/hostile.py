@@ -30,10 +30,11 @@ def png_of_nothing(width: int, height: int, colours: int = 6) -> bytes:
     line = bytes(1 + width * {0: 1, 6: 4}[colours])
     packed = b"".join([*(packer.compress(line) for _ in range(height)), packer.flush()])
     header = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, packed, b"")))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, packed, b"")))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG file, with its checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 

@@ -5,12 +5,14 @@ A crash ends the process, a hang too (with a traceback); anything else that is n
 """
 
 import argparse
+import contextlib
 import faulthandler
 import json
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -22,6 +24,7 @@ from server.oip.errors import InferenceError
 from server.oip.request import parse_request
 from server.oip.spec import model_specs
 from tests.chaos.corpus import body_seeds, image_seeds, mutations
+from tests.chaos.costly import Costly, costly_files
 from tests.chaos.fuzz_http import Unexpected, fuzz_http
 from tests.chaos.http_cases import Target
 from tests.chaos.processes import PROGRAMS, resident
@@ -31,6 +34,12 @@ SHIFT = 13_000
 HANG_S = 20
 MIB = 2**20
 MAX_PIXELS = 2_000_000
+SOME_MS = 50
+MS_A_MEGAPIXEL = 100
+"""What `DECODE_CPU_S` is at `MAX_MEGAPIXELS`, as both are set."""
+MS_A_MEGABYTE = 2_000
+LOOK_MS_A_MEGABYTE = 20
+"""Of what the event loop does with a file before it is decoded."""
 MEMORY_GROWTH = 200 * 2**20
 """Bytes that a process may grow by after its first tenth of the inputs."""
 
@@ -83,6 +92,39 @@ def fuzz_requests(count: int, seed: int) -> Counter[str]:
             found["requests refused"] += 1
     faulthandler.cancel_dump_traceback_later()
     return found
+
+
+def fuzz_cost(count: int, seed: int) -> list[str]:
+    """Look for images whose processor time neither their pixels nor their bytes explain; print the worst, return what is wrong."""
+    spent: list[tuple[float, float, Costly]] = []
+    for file, _ in zip(costly_files(seed, MAX_PIXELS), range(count), strict=False):
+        faulthandler.dump_traceback_later(HANG_S, exit=True)
+        looked = _ms(lambda data=file.data: gpu_decodable(data))
+        spent.append((looked, _ms(lambda data=file.data: _prepared(data)), file))
+    faulthandler.cancel_dump_traceback_later()
+    by_byte = sorted(spent, key=lambda one: one[1] / len(one[2].data), reverse=True)
+    print(f"{count} images by what they cost; the most for their bytes:")
+    for _, took, file in by_byte[:5]:
+        print(
+            f"  {took / len(file.data):.4f} ms a byte: {took:.0f} ms, {len(file.data)} bytes, {file.kind} {file.choices}"
+        )
+    return [
+        f"{file.kind} of {len(file.data)} bytes {file.choices}: {took:.0f} ms to decode, {looked:.1f} ms before that"
+        for looked, took, file in spent
+        if took > SOME_MS + MS_A_MEGAPIXEL * file.pixels / 1e6 + MS_A_MEGABYTE * len(file.data) / 1e6
+        or looked > SOME_MS + LOOK_MS_A_MEGABYTE * len(file.data) / 1e6
+    ]
+
+
+def _prepared(data: bytes) -> None:
+    with contextlib.suppress(ImageError):
+        prepare(data, max_pixels=MAX_PIXELS)
+
+
+def _ms(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) * 1e3
 
 
 def fuzz_port(url: str, headers: dict[str, str], count: int, seed: int, *, images: bool) -> Counter[str]:
@@ -161,12 +203,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="inputs in process, half images and half requests")
     parser.add_argument("--port-count", type=int, default=2_000, help="images, and requests, for each backend; 0: none")
+    parser.add_argument("--cost-count", type=int, default=2_000, help="images whose cost is measured, in process")
     parser.add_argument(
         "--http-count", type=int, default=100_000, help="connections with hostile HTTP to 8002; 0: none"
     )
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    problems = fuzz_in_process(arguments.count, arguments.seed)
+    problems = fuzz_in_process(arguments.count, arguments.seed) + fuzz_cost(arguments.cost_count, arguments.seed)
     if arguments.port_count or arguments.http_count:
         with tempfile.TemporaryDirectory() as folder:
             stack = start(Path(folder) / "home", SHIFT, BACKENDS=",".join(PROGRAMS))

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from tests.chaos.fuzz import allowed, fuzz_images, fuzz_port, fuzz_requests
+from tests.chaos.fuzz import allowed, fuzz_cost, fuzz_images, fuzz_port, fuzz_requests
 from tests.stack.stack import RunningStack
 
 
@@ -11,6 +11,10 @@ def test_damaged_input_in_process() -> None:
     found = fuzz_images(1_000, 11) + fuzz_requests(1_000, 11)
     assert sum(found.values()) == 2_000
     assert all(found.values())
+
+
+def test_no_image_costs_more_than_its_pixels_and_bytes_explain() -> None:
+    assert fuzz_cost(150, 11) == []
 
 
 @pytest.mark.parametrize("images", [True, False], ids=["images", "requests"])
