@@ -64,6 +64,15 @@ def read_key_file(path: Path) -> tuple[str, ...]:
     return keys
 
 
+def all_keys(listed: Sequence[str], file: Path | None) -> tuple[str, ...]:
+    """Return the keys of `API_KEY` and then those in the file of `API_KEY_FILE`, each once.
+
+    Raises:
+        KeyProblem: see `read_key_file`.
+    """
+    return tuple(dict.fromkeys([*listed, *(read_key_file(file) if file else ())]))
+
+
 def configured_keys() -> tuple[str, ...]:
     """Return the keys that the environment and `.env` name, as `Settings` does but without its import.
 
@@ -74,7 +83,7 @@ def configured_keys() -> tuple[str, ...]:
     file = env_file()
     listed = parse_keys(os.environ.get("API_KEY") or file.get("API_KEY") or "")
     path = os.environ.get("API_KEY_FILE") or file.get("API_KEY_FILE")
-    return tuple(dict.fromkeys([*listed, *(read_key_file(Path(path).expanduser()) if path else ())]))
+    return all_keys(listed, Path(path).expanduser() if path else None)
 
 
 def bearer(keys: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from server import shared_memory
 from server.addresses import parse_host
 from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
-from server.keys import parse_keys, read_key_file
+from server.keys import all_keys, parse_keys
 from server.paths import home_problem
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
@@ -27,6 +27,10 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 class SettingsError(ValueError):
@@ -227,9 +231,7 @@ class Settings(BaseSettings):
     @field_validator("backends", "required_backends", mode="before")
     @classmethod
     def _split_backends(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        return value
+        return tuple(dict.fromkeys(_parts(value))) if isinstance(value, str) else value
 
     @field_validator("api_key", mode="before")
     @classmethod
@@ -239,14 +241,14 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value) if isinstance(value, str) else value
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        names = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        names = _parts(value.lower())
         if wrong := [name for name in names if not HOST_NAME.fullmatch(name)]:
             raise ValueError(f"{wrong[0]!r} is no name of a host; give it without scheme, port and path")
         return names
@@ -291,9 +293,7 @@ class Settings(BaseSettings):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Every key, those of the file last, as it was when this program started; empty when the ports are open."""
-        return tuple(
-            dict.fromkeys([*self.listed_keys, *(read_key_file(self.api_key_file) if self.api_key_file else ())])
-        )
+        return all_keys(self.listed_keys, self.api_key_file)
 
     @property
     def checkpoint(self) -> Path | None:

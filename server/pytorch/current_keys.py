@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from server.keys import KeyProblem, configured_triton_key, read_key_file, stack_key
+from server.keys import KeyProblem, all_keys, configured_triton_key, stack_key
 from server.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -33,7 +33,7 @@ class CurrentKeys:
         if self._file is None:
             return
         try:
-            keys = tuple(dict.fromkeys([*self._listed, *read_key_file(self._file)]))
+            keys = all_keys(self._listed, self._file)
         except KeyProblem as error:
             if self._tell and str(error) != self._problem:
                 log.error("the keys stay as they were: %s", error)
