@@ -108,24 +108,26 @@ class Acceptor:
                 self._pause()
                 return
             self._troubled = False
-            self._place(client)
+            client.setblocking(False)
+            with self._table.turn():
+                among = self._place(client)
+            if among is not None:
+                self._serve(client, among)
             count = count and count - 1
 
-    def _place(self, client: socket.socket) -> None:
-        """Refuse a connection, give it to the worker that has the fewest, or serve it."""
-        client.setblocking(False)
+    def _place(self, client: socket.socket) -> set[Connection] | None:
+        """Return among which a connection belongs here; None: it was given to the worker that has the fewest."""
         opened = self._table.open()
         if sum(opened) >= self._most:
-            self._serve(client, self._refused)
-            return
+            return self._refused
         takers = self._table.takers()
         if self._row in takers:
             silent = self._silent()
             other = min((row for row in takers if row not in silent), key=lambda row: opened[row], default=self._row)
             if opened[other] < opened[self._row] and self._give(client, other):
-                return
+                return None
         self._table.keep(self._row)
-        self._serve(client, self._served)
+        return self._served
 
     def _give(self, client: socket.socket, other: int) -> bool:
         try:

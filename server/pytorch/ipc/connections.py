@@ -1,7 +1,11 @@
 """How many connections each HTTP worker holds, seen by all of them: one row per worker, and each worker writes its own."""
 
+import fcntl
 import mmap
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
@@ -14,6 +18,9 @@ TAKES = 1
 
 GIVEN = 2
 """First cell of a row: how many connections the worker has given to each of them, in their order."""
+
+LONGEST_WAIT_S = 0.05
+"""For the worker whose turn it is; one that was stopped in the middle of it must not stop the others."""
 
 
 class ConnectionTable:
@@ -36,6 +43,28 @@ class ConnectionTable:
     def fileno(self) -> int:
         """Return the descriptor, to be handed to another process."""
         return self._descriptor
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep the other workers from placing a connection meanwhile, so that two of them do not choose by the same counts.
+
+        The kernel ends the turn of a worker that dies.
+        """
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while not (mine := self._lock()) and time.monotonic() < deadline:
+            os.sched_yield()
+        try:
+            yield
+        finally:
+            if mine:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def _lock(self) -> bool:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     def keep(self, row: int) -> None:
         """Count one that the worker `row` has taken and keeps."""

@@ -82,7 +82,7 @@ def test_every_worker_gets_its_share(start: Start, connections: int) -> None:
     found = Counter(ask(client) for client in port.connect(connections))
     assert {status for status, _ in found} == {200}
     assert {int(pid) for _, pid in found} == set(port.pids)
-    assert max(found.values()) - min(found.values()) <= 2, found
+    assert max(found.values()) - min(found.values()) <= 1, found
 
 
 def test_what_is_closed_makes_room_where_it_was(start: Start) -> None:
@@ -101,7 +101,7 @@ def test_all_workers_have_one_limit(start: Start) -> None:
     port = start(workers=4, most=100)
     found = [ask(client) for client in port.connect(130)]
     refused = [body for status, body in found if status == 503]
-    assert 30 - 4 <= len(refused) <= 30  # workers that take one in the same moment do not see each other
+    assert len(refused) == 30
     assert all("100 connections are open already (MAX_CONNECTIONS)" in body for body in refused)
     port.open.close()
     time.sleep(0.5)

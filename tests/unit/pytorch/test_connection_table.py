@@ -1,10 +1,14 @@
 """Every worker sees what every other one holds, and writes what is its own."""
 
+import fcntl
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from server.pytorch.ipc.connections import ConnectionTable
+from server.pytorch.ipc.connections import LONGEST_WAIT_S, ConnectionTable
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
@@ -35,6 +39,33 @@ def test_those_that_take_connections_are_known_to_all() -> None:
     other.take(0, False)
     assert table.takers() == [2]
     assert table.open() == [0, 0, 0]
+
+
+HOLDS_THE_TURN = """
+import sys
+from server.pytorch.ipc.connections import ConnectionTable
+with ConnectionTable(int(sys.argv[1])).turn():
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_worker_at_a_time_and_one_that_was_stopped_or_died_in_its_turn_stops_nobody() -> None:
+    table = ConnectionTable.create(2)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_TURN, str(table.fileno())], cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[table.fileno()],
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        other.stdout.readline()
+        before = time.monotonic()
+        with table.turn():
+            assert time.monotonic() - before >= LONGEST_WAIT_S
+        with pytest.raises(BlockingIOError):
+            fcntl.lockf(table.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        other.kill()
+        other.wait()
+        fcntl.lockf(table.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_the_table_says_in_proc_what_it_is() -> None:
