@@ -38,6 +38,9 @@ down status preflight report: setup ## bakeoff VERB
 bench: setup ## measure the running stack
 	@$(BIN)/bakeoff bench
 
+# Hundreds of Pythons are started, and pytest rewrites each test's file: neither need be done again for every one.
+test test-fast: export PYTHONDONTWRITEBYTECODE =
+
 test: setup ## the whole test suite
 	@$(BIN)/pytest $(TWO_WORKERS)
 

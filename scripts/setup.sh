@@ -24,7 +24,8 @@ multiarch=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("MULT
 say "uv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 say "packages ($runtime build of ONNX Runtime; about 6 GB the first time)"
-VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" sync --frozen --active --inexact --extra "$runtime"
+# Compiled once: where PYTHONDONTWRITEBYTECODE is set, every process would compile all of torch again, for seconds.
+VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" sync --frozen --active --inexact --compile-bytecode --extra "$runtime"
 # Triton's Python stub reads this file as ASCII, whatever the locale, and a checkout's folder may have any letters in its name.
 pth=$(echo "$venv"/lib/python*/site-packages/_editable_impl_clip_bakeoff.pth)
 "$venv/bin/python" -c 'import os, sysconfig; print(os.path.relpath(os.getcwd(), sysconfig.get_path("purelib")))' >"$pth.new"
