@@ -29,7 +29,12 @@ from tests.doubles.running import RunningServer, prefix_proxy, recorded_stack
 
 KEY = "the-key"
 LIMIT_BYTES = 150_000
-WIDTHS = {"phone": 390, "screen": 1280}
+WIDTHS = (390, 1280)
+"""CSS pixels, of a phone and of a screen."""
+
+PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}
+"""The page's background in each theme."""
+
 STATES: dict[str, Callable[[], Answer]] = {
     "ready": lambda: recorded("ready"),
     "compiling": lambda: recorded("compiling"),
@@ -60,16 +65,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield Stack(server, home)
 
 
-@pytest.fixture(params=list(WIDTHS))
-def width(request: pytest.FixtureRequest) -> int:
-    return WIDTHS[request.param]
-
-
-@pytest.fixture(params=["light", "dark"])
-def theme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def expected_messages() -> list[str]:
     """What the browser itself says of answers that a test wants; anything else in the console is an error."""
@@ -81,14 +76,9 @@ def page(browser: Browser, stack: Stack, expected_messages: list[str]) -> Iterat
     yield from opened(browser, stack.url, expected_messages)
 
 
-def opened(
-    browser: Browser, url: str, expected_messages: list[str], width: int = 1280, theme: str = "light"
-) -> Iterator[Page]:
+def opened(browser: Browser, url: str, expected_messages: list[str]) -> Iterator[Page]:
     """Open nothing yet; afterwards nothing was asked of another host and the console is empty."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 844},
-        color_scheme=theme,  # type: ignore[arg-type]
-    )
+    context = browser.new_context(viewport={"width": 1280, "height": 844})
     made = context.new_page()
     messages: list[str] = []
     hosts: set[str] = set()
@@ -112,19 +102,19 @@ def column(page: Page, name: str) -> str:
 
 
 @pytest.mark.parametrize("state", list(STATES))
-def test_nothing_is_cut_off_and_axe_finds_nothing(
-    browser: Browser, stack: Stack, state: str, width: int, theme: str
-) -> None:
+def test_nothing_is_cut_off_and_axe_finds_nothing(stack: Stack, page: Page, state: str) -> None:
     stack.put(STATES[state]())
-    for page in opened(browser, stack.url, [], width, theme):
-        page.goto(stack.url)
-        expect(page.locator("#backend-tensorrt .state strong")).to_have_text(
-            STATES[state]()["ready"]["backends"]["tensorrt"]["state"]
-        )
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert accessibility_problems(page) == ""
-        paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-        assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}[theme]
+    page.goto(stack.url)
+    expect(page.locator("#backend-tensorrt .state strong")).to_have_text(
+        STATES[state]()["ready"]["backends"]["tensorrt"]["state"]
+    )
+    for theme, paper in PAPER.items():
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert accessibility_problems(page) == "", (theme, width)
+            assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == paper
 
 
 def test_weights_that_stand_in_are_said_once_with_the_reason(stack: Stack, page: Page) -> None:
