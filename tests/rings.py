@@ -1,7 +1,7 @@
 """How the suite is dealt out to two workers, and the time of each ring.
 
-What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. The groups that nothing else
-needs come first, so that a worker is never left with a long one at the end.
+What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. Long groups come first, so that
+both workers end together.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = (
-    "tests/image",
-    "tests/unit/tensorrt",
-    "tests/unit",
-    "tests/browser",
-    "tests/stack/bench",
     "tests/stack",
+    "tests/image",
+    "tests/stack/bench",
+    "tests/unit/tensorrt",
+    "tests/browser",
+    "tests/unit",
 )
-"""Where groups lie, in the order in which they begin; the first that holds a file decides."""
+"""Where groups lie, in the order in which they begin; the innermost that holds a file decides."""
 
 WHOLE = {"tests/image", "tests/unit/tensorrt", "tests/stack"}
 """Folders whose files share what is started or built for them; elsewhere each file is a group of its own.
@@ -32,10 +32,9 @@ def place(file: str) -> tuple[int, str]:
     Raises:
         ValueError: it lies in no ring.
     """
-    path = PurePosixPath(file)
-    for rank, folder in enumerate(TOGETHER):
-        if path == PurePosixPath(folder) or PurePosixPath(folder) in path.parents:
-            return rank, folder if folder in WHOLE else file
+    for parent in map(str, PurePosixPath(file, "x").parents):
+        if parent in TOGETHER:
+            return TOGETHER.index(parent), parent if parent in WHOLE else file
     raise ValueError(f"{file} is in none of {', '.join(TOGETHER)}; give it a place in tests/rings.py")
 
 
