@@ -109,7 +109,11 @@ class Process:
         if answer is None:
             raise self._how_it_ended()
         kind, size, message = answer
-        result = protocol.read(self._file, size)
+        try:
+            result = protocol.read(self._file, size)
+        except EOFError as error:
+            self._end()
+            raise Ended(str(error)) from None
         self._forget(max(size, memoryview(data).nbytes))
         if kind == protocol.REFUSAL:
             raise Refusal(message)

@@ -53,7 +53,13 @@ def write(file: int, data: bytes | memoryview) -> None:
 
 
 def read(file: int, size: int) -> memoryview:
-    """Return the first `size` bytes of the file."""
+    """Return the first `size` bytes of the file.
+
+    Raises:
+        EOFError: it has fewer.
+    """
+    if (there := os.fstat(file).st_size) < size:
+        raise EOFError(f"{size} bytes were announced and {there} are there")
     data = bytearray(size)
     view, position = memoryview(data), 0
     while position < size:

@@ -4,7 +4,7 @@ import ctypes
 import os
 import time
 
-from server.isolation import Refusal
+from server.isolation import Refusal, protocol
 
 
 def run(task: str, data: memoryview, *, greeting: str) -> bytes:
@@ -23,6 +23,9 @@ def run(task: str, data: memoryview, *, greeting: str) -> bytes:
                 pass
         case "sleep":
             time.sleep(60)
+        case "overstate":
+            send = protocol.send_result
+            protocol.send_result = lambda channel, size: send(channel, size + 1)
         case "crash":
             ctypes.string_at(0)
     return b""

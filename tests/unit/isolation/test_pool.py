@@ -93,6 +93,13 @@ def test_data_that_crash_a_process_crash_nothing_else(make: MakePool) -> None:
     assert ask(pool, "echo") == b"hello "
 
 
+def test_a_process_that_announces_more_than_it_wrote_is_replaced(make: MakePool) -> None:
+    pool = make()
+    with pytest.raises(Crashed, match="1 bytes were announced and 0 are there"):
+        ask(pool, "overstate")
+    assert ask(pool, "echo") == b"hello "
+
+
 def test_refusals_and_failures_are_told_by_a_process_that_lives_on(make: MakePool) -> None:
     pool = make()
     pid = ask(pool, "pid")
