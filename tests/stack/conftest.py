@@ -11,12 +11,19 @@ from filelock import FileLock
 from tritonclient import http
 
 from server.model.reference import Reference
+from tests import priority
 from tests.stack.stack import PRECISION, ROOT, RunningStack, same_model, start
 
 SHIFT = 20_000
 
 QUIET = {"CANARY_INTERVAL_S": "3600"}
 """The gate's own photos would be counted by tests that count executions."""
+
+
+@pytest.fixture(scope="module")
+def first() -> Iterator[None]:
+    with priority.first():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """The load generator against servers whose delays are known: what it says must be what they did."""
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +25,8 @@ MEAN_MS = 2000
 """Long beside what a busy machine adds to a request, up to 15 ms: the client cannot see less than what it is made to wait."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def first() -> Iterator[None]:
-    """Run clients and doubles before everything else where that is allowed: beside two processes that compute, a waiting one
-    was woken 15 ms late otherwise, which is the scheduler's time and not the load generator's."""
-    usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-    yield
-    os.setpriority(os.PRIO_PROCESS, 0, usual)
+pytestmark = pytest.mark.usefixtures("first")
+"""A waiting process was woken 15 ms late beside two that compute, which is the scheduler's time and not the load generator's."""
 
 
 @pytest.fixture(scope="module")

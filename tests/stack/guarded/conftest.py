@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import priority
 from tests.stack.stack import PRECISION, RunningStack, same_model, start
 
 KEYS = ("first-key", "second-key")
@@ -17,22 +18,23 @@ def guarded(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("guarded")
     key_file = folder / "keys"
     key_file.write_text("\n".join(KEYS))
-    running = start(
-        same_model(exported, folder),
-        19_000,
-        BACKENDS="pytorch,onnx",
-        PRECISION=PRECISION,
-        API_KEY_FILE=str(key_file),
-        CANARY_INTERVAL_S="1",
-        HANG_TIMEOUT_S="10",
-        CLIENT_TIMEOUT_S="2",
-        DECODE_WORKERS="4",
-        MAX_CONNECTIONS=str(MAX_CONNECTIONS),
-        MAX_BATCH_SIZE="16",
-        MAX_QUEUE_REQUESTS="4",
-        MAX_QUEUE_IMAGES="48",
-        APPLY_EXIF_ORIENTATION="true",
-    )
+    with priority.first():
+        running = start(
+            same_model(exported, folder),
+            19_000,
+            BACKENDS="pytorch,onnx",
+            PRECISION=PRECISION,
+            API_KEY_FILE=str(key_file),
+            CANARY_INTERVAL_S="1",
+            HANG_TIMEOUT_S="10",
+            CLIENT_TIMEOUT_S="2",
+            DECODE_WORKERS="4",
+            MAX_CONNECTIONS=str(MAX_CONNECTIONS),
+            MAX_BATCH_SIZE="16",
+            MAX_QUEUE_REQUESTS="4",
+            MAX_QUEUE_IMAGES="48",
+            APPLY_EXIF_ORIENTATION="true",
+        )
     running.headers = {"Authorization": f"Bearer {KEYS[0]}"}
     try:
         running.wait(200)

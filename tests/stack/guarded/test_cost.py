@@ -17,6 +17,8 @@ from server.model.reference import Reference
 from tests.hostile import png_of_nothing, repeated_scan, webp_of_nothing
 from tests.stack.stack import ROW_TOLERANCE, RunningStack
 
+pytestmark = pytest.mark.usefixtures("first")
+
 HEALTH_S = 0.25
 """99 of 100 answers of `/health` come within this, on two cores."""
 

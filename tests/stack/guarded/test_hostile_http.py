@@ -16,6 +16,8 @@ from tests.chaos.fuzz import fuzz_connections
 from tests.chaos.processes import resident
 from tests.stack.stack import RunningStack
 
+pytestmark = pytest.mark.usefixtures("first")
+
 MIB = 2**20
 STREAMS = 4
 LONGEST_S = 30.0
