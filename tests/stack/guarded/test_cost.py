@@ -133,11 +133,14 @@ def test_an_image_is_refused_before_it_costs_anything(
         assert words in answer.json()["error"]
 
 
-def test_a_triton_whose_decoders_are_busy_for_long_does_not_hang(guarded: RunningStack, reference: Reference) -> None:
-    body = body_of_files([webp_of_nothing(7000)] * 8)
-    with nobody_suffers(guarded, "onnx", reference):
+@pytest.mark.parametrize(("backend", "count"), [("pytorch", 16), ("onnx", 8)])
+def test_a_server_whose_decoders_are_busy_for_long_does_not_hang(
+    guarded: RunningStack, reference: Reference, backend: str, count: int
+) -> None:
+    body = body_of_files([webp_of_nothing(7000)] * count)
+    with nobody_suffers(guarded, backend, reference):
         answer = httpx.post(
-            f"{guarded.url('onnx')}{body.path}",
+            f"{guarded.url(backend)}{body.path}",
             content=body.data,
             headers={**guarded.headers, **body.headers},
             timeout=120,
