@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.hardware import gpus
-from server.tensorrt.builder import load_module
+from server.tensorrt.builder.libraries import load_module
 
 if TYPE_CHECKING:
     from torch import Tensor

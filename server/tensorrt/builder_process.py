@@ -1,5 +1,6 @@
 """The builder as a child process: what kills it, hangs it or fills the GPU's memory leaves its parent unharmed."""
 
+import hashlib
 import json
 import logging
 import signal
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from server.files import sha256
 from server.settings import Precision
-from server.tensorrt import builder
-from server.tensorrt.builder import Report
+from server.tensorrt.builder.errors import OUT_OF_MEMORY_STATUS
+from server.tensorrt.builder.progress import Report
 
-PROGRAM = Path(builder.__file__)
+PROGRAM = Path(__file__).with_name("builder")
 
 WORKSPACE_SHARES = (0.5, 0.125)
 """Of the free GPU memory, for the first attempt and for the one after running out of it: other backends load meanwhile."""
@@ -67,6 +69,12 @@ class Request:
     level: int
 
 
+def source_sha256() -> str:
+    """Return one checksum of all that the builder is made of."""
+    parts = sorted(PROGRAM.glob("*.py"))
+    return hashlib.sha256("".join(map(sha256, parts)).encode()).hexdigest()
+
+
 def describe() -> Platform:
     """Ask TensorRT and CUDA, in a process of their own.
 
@@ -105,7 +113,7 @@ def build(request: Request, *, timeout_s: float, report: Report, stopping: threa
         status = attempt.run(deadline, stopping)
         if status == 0 and attempt.engine is not None:
             return attempt.engine
-        if status != builder.OUT_OF_MEMORY_STATUS:
+        if status != OUT_OF_MEMORY_STATUS:
             break
         log.warning("TensorRT ran out of GPU memory with %.0f %% of it as workspace", 100 * share)
     lines = _tail(request.log.read_text(encoding="utf-8", errors="replace"))
@@ -180,7 +188,7 @@ def _stop(process: "subprocess.Popen[str]") -> None:
 
 
 def _status(code: int) -> str:
-    if code == builder.OUT_OF_MEMORY_STATUS:
+    if code == OUT_OF_MEMORY_STATUS:
         return "out of GPU memory; stop what else runs on the GPU, or run fewer backends (BACKENDS)"
     return f"its builder was ended by {signal.Signals(-code).name}" if code < 0 else f"its builder ended with {code}"
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from server.files import sha256, write_atomic
 from server.settings import Precision
-from server.tensorrt.builder import Profile
+from server.tensorrt.builder.profiles import Profile
 
 PLAN = "model.plan"
 MANIFEST = "manifest.json"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from filelock import Timeout
 
-from server.files import sha256
 from server.model.artifacts import Artifact
 from server.settings import Precision, Settings
 from server.tensorrt import builder_process
-from server.tensorrt.builder import Report, profiles
+from server.tensorrt.builder.profiles import profiles
+from server.tensorrt.builder.progress import Report
 from server.tensorrt.builder_process import BuildCancelled, Platform, Request
 from server.tensorrt.cache import LOG, PLAN, Engine, EngineCache, Identity
 
@@ -30,7 +30,7 @@ def identity(settings: Settings, onnx: Artifact, precision: Precision, platform:
         precision=precision,
         profiles=tuple(profiles(settings.max_batch_size)),
         optimization_level=settings.tensorrt_optimization_level,
-        builder_sha256=sha256(builder_process.PROGRAM),
+        builder_sha256=builder_process.source_sha256(),
     )
 
 

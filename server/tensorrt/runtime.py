@@ -7,7 +7,7 @@ import sys
 
 from server.hardware import Hardware, no_gpu
 from server.tensorrt import builder_process
-from server.tensorrt.builder import MODULES
+from server.tensorrt.builder.libraries import MODULES
 from server.tensorrt.builder_process import BuildFailed, Platform
 from server.triton.installation import NATIVE, PYTHON_BACKENDS, Installation, environment
 

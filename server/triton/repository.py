@@ -10,7 +10,7 @@ from server.hardware import CPU_BATCH, Hardware
 from server.home import ROOT
 from server.oip.spec import PIXEL_MODEL
 from server.settings import Settings
-from server.tensorrt.builder import profiles
+from server.tensorrt.builder.profiles import profiles
 
 TEMPLATES = ROOT / "model_repository"
 COMMON = "common"

@@ -178,7 +178,7 @@ def test_stopping_in_the_middle_of_a_compile_leaves_nothing(
     stack = begin(home, MAX_BATCH_SIZE="32")
     try:
         settle(stack, "compiling")
-        assert within(30, lambda: any("builder.py" in command_line(process) for process in stack.processes()))
+        assert within(30, lambda: any("tensorrt/builder" in command_line(process) for process in stack.processes()))
         family = stack.processes()
         began = time.monotonic()
         assert stack.stop() == 0

@@ -28,7 +28,7 @@ except ModuleNotFoundError:  # started from its file, not by Triton
 
 MODULES = ("tensorrt", "tensorrt_bindings", "tensorrt_rtx", "tensorrt_rtx_bindings")
 TYPES = {"UINT8": np.uint8, "INT8": np.int8, "INT32": np.int32, "HALF": np.float16, "FLOAT": np.float32}
-BUILDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "server", "tensorrt", "builder.py")
+BUILDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "server", "tensorrt", "builder")
 LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 REPEATS = 30
 

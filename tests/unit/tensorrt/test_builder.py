@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from server.home import ROOT
-from server.tensorrt import builder, builder_process
-from server.tensorrt.builder import Progress, profiles
+from server.tensorrt import builder_process
+from server.tensorrt.builder import build, errors, progress
+from server.tensorrt.builder.profiles import Profile, profiles
+from server.tensorrt.builder.progress import Progress
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
 from tests.unit.tensorrt.conftest import Build, Home16, request_in
 
@@ -57,10 +60,10 @@ def test_the_build_takes_less_than_a_minute_and_leaves_its_log(built: Build) -> 
     assert "Engine generation completed" in built.request.log.read_text()
 
 
-def test_the_builder_runs_from_its_file_with_an_onnx_path_alone(shallow: Home16) -> None:
+def test_the_builder_runs_from_its_folder_with_an_onnx_path_alone(shallow: Home16) -> None:
     onnx = shallow.root / shallow.onnx.path
     answer = subprocess.run(
-        [sys.executable, ROOT / "server" / "tensorrt" / "builder.py", onnx],
+        [sys.executable, ROOT / "server" / "tensorrt" / "builder", onnx],
         capture_output=True, text=True, timeout=120, check=True, cwd="/",
     )  # fmt: skip
     plan = onnx.with_suffix(".plan")
@@ -69,11 +72,24 @@ def test_the_builder_runs_from_its_file_with_an_onnx_path_alone(shallow: Home16)
     plan.unlink()
 
 
-@pytest.mark.parametrize("path", ["server/tensorrt/builder.py", "triton_backends/tensorrt/model.py"])
-def test_what_has_to_stand_alone_does(path: str) -> None:
-    tree = ast.parse((ROOT / path).read_text(), feature_version=(3, 10))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+def test_the_folder_is_all_that_the_builder_needs(tmp_path: Path) -> None:
+    copy = shutil.copytree(builder_process.PROGRAM, tmp_path / "elsewhere")
+    answer = subprocess.run(
+        [sys.executable, copy, "--describe"], capture_output=True, text=True, timeout=120, check=True, cwd="/"
+    )
+    assert json.loads(answer.stdout.splitlines()[-1])["module"].startswith("tensorrt")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [*sorted(builder_process.PROGRAM.glob("*.py")), ROOT / "triton_backends" / "tensorrt" / "model.py"],
+    ids=lambda file: f"{file.parent.name}/{file.name}",
+)
+def test_what_has_to_stand_alone_does(file: Path) -> None:
+    nodes = list(ast.walk(ast.parse(file.read_text(), feature_version=(3, 10))))
+    assert all(node.level <= 1 for node in nodes if isinstance(node, ast.ImportFrom))  # nothing above its own folder
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
     assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names) | STAND_ALONE
 
 
@@ -93,7 +109,7 @@ def test_a_stopped_build_ends_at_once_and_leaves_nothing(home: Home16, tmp_path:
 @pytest.mark.parametrize("how", ["SIGTERM", "parent's death"])
 def test_the_builder_ends_when_told_in_the_middle(home: Home16, tmp_path: Path, how: str) -> None:
     output = tmp_path / "model.plan"
-    command = [sys.executable, builder.__file__, home.root / home.onnx.path, "--output", output, "--with-parent"]
+    command = [sys.executable, builder_process.PROGRAM, home.root / home.onnx.path, "--output", output, "--with-parent"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -107,7 +123,7 @@ def test_the_builder_ends_when_told_in_the_middle(home: Home16, tmp_path: Path, 
         process.send_signal(signal.SIGTERM)
     else:
         process.stdin.close()
-    assert process.wait(10) == builder.CANCELLED_STATUS
+    assert process.wait(10) == errors.CANCELLED_STATUS
     assert time.monotonic() - began < 2.5
     assert list(tmp_path.iterdir()) == []
     process.stdout.close()
@@ -170,50 +186,50 @@ def test_a_crash_of_the_builder_is_a_reason_not_a_crash(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("errors", "kind"),
+    ("logged", "kind"),
     [
-        (["Error Code 2: OutOfMemory (no further information)"], builder.OutOfMemory),
-        (["Cuda Runtime (out of memory)"], builder.OutOfMemory),
-        (["Could not find any implementation due to insufficient memory"], builder.OutOfMemory),
-        (["Error Code 9: no implementation"], builder.BuildError),
-        ([], builder.BuildError),
+        (["Error Code 2: OutOfMemory (no further information)"], errors.OutOfMemory),
+        (["Cuda Runtime (out of memory)"], errors.OutOfMemory),
+        (["Could not find any implementation due to insufficient memory"], errors.OutOfMemory),
+        (["Error Code 9: no implementation"], errors.BuildError),
+        ([], errors.BuildError),
     ],
 )
-def test_memory_is_told_from_other_errors(errors: list[str], kind: type[Exception]) -> None:
-    build = builder.Build(None, ignore)  # type: ignore[arg-type]  # it is not run
-    build._errors.extend(errors)
-    assert type(build._failure("TensorRT built no engine")) is kind
+def test_memory_is_told_from_other_errors(logged: list[str], kind: type[Exception]) -> None:
+    one = build.Build(None, ignore)  # type: ignore[arg-type]  # it is not run
+    one._errors.extend(logged)
+    assert type(one._failure("TensorRT built no engine")) is kind
 
 
 @pytest.mark.parametrize(
     ("largest", "expected"),
     [(1, [(1, 1, 1)]), (8, [(1, 8, 8)]), (32, [(1, 8, 32), (1, 32, 32)]), (128, [(1, 8, 128), (1, 64, 128)])],
 )
-def test_profiles_reach_from_one_to_the_largest(largest: int, expected: list[builder.Profile]) -> None:
+def test_profiles_reach_from_one_to_the_largest(largest: int, expected: list[Profile]) -> None:
     assert profiles(largest) == expected
 
 
 def test_nested_phases_make_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builder, "EMIT_INTERVAL_S", 0)
+    monkeypatch.setattr(progress, "EMIT_INTERVAL_S", 0)
     reports: list[tuple[float, str]] = []
-    progress = Progress(lambda *each: reports.append(each))
-    progress.started("Building engine", None, 2)
-    progress.stepped("Building engine", 0)
-    progress.started("Building engine from subgraph", "Building engine", 1)
-    progress.started("Optimizing graph", "Building engine from subgraph", 2)
-    progress.finished("Optimizing graph")
+    phases = Progress(lambda *each: reports.append(each))
+    phases.started("Building engine", None, 2)
+    phases.stepped("Building engine", 0)
+    phases.started("Building engine from subgraph", "Building engine", 1)
+    phases.started("Optimizing graph", "Building engine from subgraph", 2)
+    phases.finished("Optimizing graph")
     before = reports[-1][0]
-    progress.started("Timing tactics", "Building engine from subgraph", 4)
+    phases.started("Timing tactics", "Building engine from subgraph", 4)
     for step in range(4):
-        progress.stepped("Timing tactics", step)
-    progress.finished("Timing tactics")
+        phases.stepped("Timing tactics", step)
+    phases.finished("Timing tactics")
     assert reports[-1][0] > before + 0.1
-    progress.finished("a phase that was never started")
-    progress.stepped("Building engine from subgraph", 0)
-    progress.finished("Building engine from subgraph")
-    progress.stepped("Building engine", 1)
-    progress.finished("Building engine")
+    phases.finished("a phase that was never started")
+    phases.stepped("Building engine from subgraph", 0)
+    phases.finished("Building engine from subgraph")
+    phases.stepped("Building engine", 1)
+    phases.finished("Building engine")
     figures = [figure for figure, _ in reports]
     assert figures == sorted(figures)
-    assert figures[-1] == pytest.approx(builder.WRITING, abs=0.06)
+    assert figures[-1] == pytest.approx(progress.WRITING, abs=0.06)
     assert "Timing tactics" in [phase for _, phase in reports]

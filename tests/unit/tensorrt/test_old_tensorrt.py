@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from cuda.bindings import runtime as cuda
 
-from server.tensorrt import builder
+from server.tensorrt.builder import build as module
+from server.tensorrt.builder import libraries
 
 MIB = 2**20
 
@@ -115,8 +116,9 @@ class TensorRT86:
 @pytest.fixture
 def trt(monkeypatch: pytest.MonkeyPatch) -> TensorRT86:
     double = TensorRT86()
-    monkeypatch.setattr(builder, "load_module", lambda: double)
-    monkeypatch.setattr(builder, "free_gpu_memory", lambda: 1000 * MIB)
+    for where in (module, libraries):
+        monkeypatch.setattr(where, "load_module", lambda: double)
+    monkeypatch.setattr(module, "free_gpu_memory", lambda: 1000 * MIB)
     return double
 
 
@@ -126,7 +128,7 @@ def build(tmp_path: Path, **others: Any) -> list[str]:
         "precision": "fp16", "max_batch": 128, "level": 3, "workspace_share": 0.5,
     }  # fmt: skip
     phases: list[str] = []
-    engine = builder.Build(argparse.Namespace(**{**fields, **others}), lambda _, phase: phases.append(phase)).run()
+    engine = module.Build(argparse.Namespace(**{**fields, **others}), lambda _, phase: phases.append(phase)).run()
     json.dumps(engine)
     return phases
 
@@ -187,5 +189,5 @@ def test_what_keeps_cuda_from_working_is_said(
     monkeypatch.setattr(cuda, "cudaDriverGetVersion", lambda: (success, driver))
     monkeypatch.setattr(cuda, "cudaRuntimeGetVersion", lambda: (success, 13000))
     monkeypatch.setattr(cuda, "cudaGetDeviceCount", lambda: (status, count))
-    problem = builder._cuda_problem()
+    problem = libraries._cuda_problem()
     assert (problem is None) if words is None else words in str(problem)
