@@ -4,9 +4,9 @@ import http.client
 import sys
 from urllib.parse import urlsplit
 
-from server.gate.document import Document, read_document
 from server.home import EnvFileProblem, bakeoff_home, state_file
 from server.keys import KeyProblem, bearer, configured_keys
+from server.readiness import Document, read_document
 
 TIMEOUT_S = 2.0
 MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")

@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 
 from server.backends import pytorch_url
-from server.gate.document import read_document
 from server.home import ROOT, state_file
+from server.processes import segments
 from server.processes.supervisor import pid_file
+from server.readiness import read_document
 from server.settings import Settings
-from server.triton import segments
 
 ENTRYPOINT = ROOT / "entrypoint.sh"
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff import stack
-from server.gate.document import Document, read_document
 from server.home import state_file
 from server.live.history import History, history_file, read_history
 from server.model.artifacts import STAND_IN
+from server.readiness import Document, read_document
 from server.settings import Settings
 
 REFRESH_S = 0.5

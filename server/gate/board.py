@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from server.backends import Backend
-from server.gate.document import write_document
 from server.logs import one_line
+from server.readiness import write_document
 from server.settings import BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]

@@ -4,7 +4,7 @@ import contextlib
 
 import psutil
 
-from server.gate.restart import find_program
+from server.processes.programs import find_program
 
 MODULE = "server.isolation"
 """What these processes run, in the PyTorch server and under each Triton."""

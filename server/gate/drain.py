@@ -14,8 +14,8 @@ import psutil
 
 from server.backends import Backend
 from server.gate.client import BackendClient, BackendError
-from server.gate.restart import kill_program, stop_program
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.processes.programs import kill_program, stop_program
 
 SHARE = 0.5
 """Part of STOP_TIMEOUT that this may take; ending takes the rest."""

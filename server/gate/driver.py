@@ -13,9 +13,9 @@ from server.gate.checks import Disagreement, verify, warm
 from server.gate.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
 from server.gate.decoders import decoding_s
 from server.gate.model_processes import ModelProcesses
-from server.gate.restart import kill_program
 from server.hardware import Hardware
 from server.model.reference import Reference
+from server.processes.programs import kill_program
 from server.settings import Settings
 
 RETRY_S = 10.0

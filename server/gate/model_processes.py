@@ -4,7 +4,7 @@ import contextlib
 
 import psutil
 
-from server.gate.restart import find_program
+from server.processes.programs import find_program
 
 STUB = "triton_python_backend_stub"
 """The Python backend's program; Triton starts one for each instance of a model, and none again that has ended."""

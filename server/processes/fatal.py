@@ -16,11 +16,11 @@ from pathlib import Path
 from supervisor import childutils
 
 from server.backends import backends
-from server.gate.document import STALE_AFTER_S, age_s, read_document
-from server.gate.restart import kill_program
 from server.home import state_file
 from server.processes.crash_loop import USEFUL_AFTER_S, CrashLoop, write_pause
+from server.processes.programs import kill_program
 from server.processes.supervisor import fatal_file, last_lines_file
+from server.readiness import STALE_AFTER_S, age_s, read_document
 from server.settings import Settings, load_settings
 
 GATE = "readiness"

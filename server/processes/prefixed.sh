@@ -8,7 +8,7 @@ shift
 last=$BAKEOFF_RUN/$name.last
 rm -f "$last"
 fifo=$(mktemp -u) && mkfifo -m 600 "$fifo" || exit 1
-# By SUPERVISOR_PROCESS_NAME the gate knows the program itself (server/gate/restart.py).
+# By SUPERVISOR_PROCESS_NAME the gate knows the program itself (server/processes/programs.py).
 (env -u SUPERVISOR_PROCESS_NAME setsid python -ISE "$(dirname "$0")/prefix.py" "$name" "$last" <"$fifo" &)
 exec >"$fifo" 2>&1
 rm -f "$fifo"

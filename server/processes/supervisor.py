@@ -15,9 +15,9 @@ from supervisor import supervisord
 from server import descriptors
 from server.home import ROOT
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
+from server.processes import segments
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current
-from server.triton import segments
 
 CONFIGURATION = ROOT / "supervisord.conf"
 

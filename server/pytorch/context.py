@@ -6,7 +6,6 @@ from typing import Any, cast
 from fastapi import Request
 
 from server.backends import Backend
-from server.gate.document import Document, read_document
 from server.hardware import Hardware
 from server.home import state_file
 from server.oip.model import ModelSpec
@@ -17,6 +16,7 @@ from server.pytorch.metrics import Metrics
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
 from server.pytorch.trial import Trial
+from server.readiness import Document, read_document
 from server.settings import BackendName, Settings
 
 

@@ -8,9 +8,9 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from server.gate.board import State
-from server.gate.document import read_document
 from server.home import state_file
 from server.live.machine import gpu_loads
+from server.readiness import read_document
 from server.settings import Settings
 from server.tensorrt import current
 

@@ -11,12 +11,12 @@ from server.hardware import resolve
 from server.keys import admin_secret
 from server.model.artifacts import ModelError, onnx_file
 from server.model.ensure import repair_model
+from server.processes import segments
 from server.processes.crash_loop import back_off
 from server.processes.hidden_arguments import become
 from server.processes.private_files import keep_private
 from server.settings import Settings, SettingsError, load_settings
 from server.tensorrt import current, runtime
-from server.triton import segments
 from server.triton.arguments import arguments, restrictions
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation, options
 from server.triton.orphans import end_orphans

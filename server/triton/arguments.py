@@ -6,8 +6,8 @@ from pathlib import Path
 from server.addresses import netloc
 from server.backends import Backend, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME, configured_triton_key
+from server.processes import segments
 from server.settings import BackendName, Settings
-from server.triton import segments
 
 EXIT_SHARE = 0.15
 """Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from server.gate.document import write_document
 from server.live.history import INTERVAL_S, history_file
+from server.readiness import write_document
 
 FOLDER = Path(__file__).parent / "recorded"
 WHY_SKIPPED = "TensorRT needs an NVIDIA GPU, and the driver reports none"

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from server import shared_memory
-from server.gate.document import read_document, write_document
 from server.home import state_file
+from server.readiness import read_document, write_document
 from tests.stack.conftest import SHIFT
 from tests.stack.stack import PRECISION, RunningStack, same_model, start
 

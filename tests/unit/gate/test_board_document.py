@@ -8,7 +8,7 @@ import pytest
 
 from server.backends import backends
 from server.gate.board import Board, State
-from server.gate.document import read_document
+from server.readiness import read_document
 from server.settings import Settings
 
 

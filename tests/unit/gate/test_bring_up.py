@@ -14,10 +14,10 @@ from server.gate import driver as module
 from server.gate.board import Board, State
 from server.gate.checks import warmup_sizes
 from server.gate.client import BackendClient, BackendError
-from server.gate.document import read_document
 from server.gate.driver import Driver, Hopeless, Preparation, Report
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.readiness import read_document
 from server.settings import BackendName, Precision, Settings
 from tests.doubles.backend_double import BackendDouble, listening, photos
 

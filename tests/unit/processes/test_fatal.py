@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from server.gate import document
-from server.gate.document import write_document
+from server import readiness
 from server.home import state_file
 from server.processes import fatal
 from server.processes.fatal import GATE, Listener
+from server.readiness import write_document
 from server.settings import Settings
 
 RUNNING = f"processname:{GATE} groupname:gate from_state:STARTING pid:1"
@@ -22,8 +22,8 @@ class Stack:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.killed: list[str] = []
         self.later_s = 0.0
-        boot = document._since_boot
-        monkeypatch.setattr(document, "_since_boot", lambda: boot() + self.later_s)
+        boot = readiness._since_boot
+        monkeypatch.setattr(readiness, "_since_boot", lambda: boot() + self.later_s)
         monkeypatch.setattr(fatal, "kill_program", lambda name: self.killed.append(name) or True)
         self._file = state_file(folder)
         self.listener = Listener(Settings(bakeoff_home=folder, hang_timeout_s=30))

@@ -12,13 +12,13 @@ from supervisor import events
 from supervisor.process import EventListenerPool
 from supervisor.states import ProcessStates
 
-from server.gate import document
-from server.gate.document import write_document
+from server import readiness
 from server.home import state_file
 from server.processes import fatal
 from server.processes.crash_loop import USEFUL_AFTER_S, pause_file
 from server.processes.fatal import GATE
 from server.processes.supervisor import fatal_file, last_lines_file
+from server.readiness import write_document
 from server.settings import Settings
 
 SUPERVISORD = 4242
@@ -51,7 +51,7 @@ class Stack:
         monkeypatch.setattr(fatal, "os", kill)
         monkeypatch.setattr(fatal, "time", SimpleNamespace(monotonic=lambda: self._now, sleep=self._pass))
         monkeypatch.setattr(fatal, "load_settings", lambda: self.settings)
-        monkeypatch.setattr(document, "_since_boot", lambda: self._now)
+        monkeypatch.setattr(readiness, "_since_boot", lambda: self._now)
         self._monkeypatch = monkeypatch
 
     def runs(self, program: str, seconds: float = 30.0) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.gate import restart
 from server.home import ROOT
+from server.processes import programs
 
 PROGRAM = "echo last words; sleep 60 & echo started; wait"
 
@@ -35,7 +35,7 @@ def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def by_the_gate(_: subprocess.Popen[str]) -> None:
-    assert restart.kill_program("onnx")
+    assert programs.kill_program("onnx")
 
 
 def by_supervisord(program: subprocess.Popen[str]) -> None:
@@ -65,7 +65,7 @@ def test_the_gate_does_not_take_the_filter_for_the_program(
     assert len(filters) == 1
     assert "SUPERVISOR_PROCESS_NAME" not in filters[0].environ()
     monkeypatch.setattr(os, "getppid", os.getpid)
-    found = restart.find_program("onnx")
+    found = programs.find_program("onnx")
     assert found
     assert found.pid == program.pid
 

@@ -7,9 +7,9 @@ import pytest
 
 from server.backends import backends
 from server.keys import TRITON_KEY_VARIABLE, bearer
+from server.processes.segments import prefix
 from server.settings import Settings
 from server.triton.arguments import arguments, restrictions
-from server.triton.segments import prefix
 
 KEYS = ("first-key", "second-key")
 CLIENTS_HEADER = "=".join(*bearer(KEYS).items())

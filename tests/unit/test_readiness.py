@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.gate import document
-from server.gate.document import read_document, write_document
+from server import readiness
+from server.readiness import read_document, write_document
 
 READY = {"ready": True, "since": "2026-01-01T00:00:00+00:00", "model": {}, "backends": {}}
 
@@ -40,7 +40,7 @@ def test_a_damaged_document_is_not_ready(tmp_path: Path) -> None:
 def test_a_stale_document_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ready.json"
     now = 1000.0
-    monkeypatch.setattr(document, "_since_boot", lambda: now)
+    monkeypatch.setattr(readiness, "_since_boot", lambda: now)
     write_document(file, READY)
     now += 4
     assert read_document(file)["ready"] is True
@@ -54,7 +54,7 @@ def test_a_stale_document_is_not_ready(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_document_that_does_not_say_when_it_was_written_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(document, "_since_boot", lambda: 1000.0)
+    monkeypatch.setattr(readiness, "_since_boot", lambda: 1000.0)
     (tmp_path / "ready.json").write_text(json.dumps({**READY, "updated": time.time()}))
     assert read_document(tmp_path / "ready.json")["ready"] is False
 
@@ -70,14 +70,14 @@ def test_a_clock_that_is_set_changes_nothing(tmp_path: Path, monkeypatch: pytest
     file = tmp_path / "ready.json"
     write_document(file, READY)
     now = time.time() + jump_s
-    monkeypatch.setattr("server.gate.document.time.time", lambda: now)
+    monkeypatch.setattr("server.readiness.time.time", lambda: now)
     assert read_document(file)["ready"] is True
 
 
 def test_a_document_of_an_earlier_boot_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ready.json"
     write_document(file, READY)
-    monkeypatch.setattr("server.gate.document.time.clock_gettime", lambda _: 5.0)
+    monkeypatch.setattr("server.readiness.time.clock_gettime", lambda _: 5.0)
     assert read_document(file)["ready"] is False
 
 
@@ -101,5 +101,5 @@ def test_a_full_disk_is_survived_and_named(tmp_path: Path, monkeypatch: pytest.M
 def test_a_document_that_is_being_overwritten_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "ready.json"
     file.write_text('{"ready": tr')
-    monkeypatch.setattr("server.gate.document.time.sleep", lambda _: write_document(file, READY))
+    monkeypatch.setattr("server.readiness.time.sleep", lambda _: write_document(file, READY))
     assert read_document(file)["ready"] is True

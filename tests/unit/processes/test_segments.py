@@ -6,8 +6,8 @@ import pytest
 
 from server import shared_memory
 from server.backends import backends
+from server.processes import segments
 from server.settings import Settings
-from server.triton import segments
 
 SETTINGS = Settings(backends="onnx", onnx_http_port=8010, tensorrt_http_port=8020)
 ONNX = ["bakeoff-onnx-8010-a", "bakeoff-onnx-8010-b"]
