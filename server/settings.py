@@ -302,6 +302,11 @@ class Settings(BaseSettings):
         return Path(self.pretrained).expanduser() if is_path else None
 
     @property
+    def traces_url(self) -> str:
+        """Where the collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
+        return f"{self.otlp_endpoint}/v1/traces"
+
+    @property
     def tritons(self) -> tuple[BackendName, ...]:
         """The enabled backends that a Triton serves."""
         return tuple(name for name in self.backends if name != "pytorch")

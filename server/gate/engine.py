@@ -8,9 +8,10 @@ from server.hardware import Hardware
 from server.model.artifacts import ModelArtifacts, ModelError, graph_precision
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.settings import Settings
-from server.tensorrt import current, runtime
+from server.tensorrt import current
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
 from server.tensorrt.ensure import ensure_engine
+from server.triton import tensorrt_backend
 from server.triton.installation import find_installation
 from server.triton.repository import place_model
 
@@ -28,7 +29,7 @@ class EnginePreparation:
 
     def unavailable_reason(self) -> str | None:
         """Return why this machine cannot run TensorRT, or None when it can."""
-        return runtime.unavailable_reason(self._hardware)
+        return tensorrt_backend.unavailable_reason(self._hardware)
 
     def prepare(self, client: BackendClient, report: Report) -> None:
         """Get the engine, which may take minutes the first time, and load it unless Triton has found it by itself.
@@ -41,7 +42,7 @@ class EnginePreparation:
         """
         precision = self._hardware.precision
         try:
-            runtime.check_versions(find_installation())
+            tensorrt_backend.check_versions(find_installation())
             onnx = self._model.onnx.get(graph_precision(precision))
             if onnx is None:
                 raise ModelError(f"there is no {precision.upper()} export; run `bakeoff export` again")
@@ -50,7 +51,7 @@ class EnginePreparation:
             place_model(self._settings.home.repositories / "tensorrt", engine.plan)
         except BuildCancelled:
             raise Stopping from None
-        except (BuildFailed, ModelError, runtime.VersionMismatch) as error:
+        except (BuildFailed, ModelError, tensorrt_backend.VersionMismatch) as error:
             raise Hopeless(str(error)) from error
         except OSError as error:
             raise OSError(f"the engine cannot be put in place: {error}; free some space or fix the folder") from error

@@ -21,8 +21,8 @@ from server.nvml import hidden_count
 from server.paths import checkout_problem
 from server.preflight import gpu
 from server.settings import Settings, SettingsError
-from server.tensorrt.runtime import unavailable_reason
 from server.triton.installation import InstallationError, find_installation
+from server.triton.tensorrt_backend import unavailable_reason
 from server.versions import look, remedy
 
 GIB = 2**30

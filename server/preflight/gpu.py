@@ -7,8 +7,8 @@ import sys
 from server.home import ROOT
 from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES
 from server.tensorrt.builder_process import BuildFailed
-from server.tensorrt.runtime import VersionMismatch, check_versions
 from server.triton.installation import InstallationError, find_installation
+from server.triton.tensorrt_backend import VersionMismatch, check_versions
 
 PROBE = (sys.executable, "-W", "ignore:::runpy", "-m", "server.preflight.gpu_probe")
 

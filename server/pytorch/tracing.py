@@ -13,7 +13,6 @@ from starlette.types import Scope
 
 from server.backends import Backend
 from server.settings import Settings
-from server.triton.arguments import TRACES_PATH
 
 HEADERS = ("traceparent", "tracestate")
 
@@ -36,7 +35,7 @@ class Tracing:
             sampler=ParentBased(TraceIdRatioBased(1 / settings.trace_rate)),
             resource=Resource.create({"service.name": backend.service}),
         )
-        exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint}{TRACES_PATH}")
+        exporter = OTLPSpanExporter(endpoint=settings.traces_url)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("bakeoff")
 

@@ -1,28 +1,17 @@
-"""Whether this machine can run TensorRT, and whether the one that builds is the one that serves."""
+"""Whether this machine can run TensorRT."""
 
 import importlib.util
-import re
-import subprocess
-import sys
 
 from server.hardware import Hardware, no_gpu
 from server.tensorrt import builder_process
 from server.tensorrt.builder.libraries import MODULES
 from server.tensorrt.builder_process import BuildFailed, Platform
-from server.triton.installation import NATIVE, PYTHON_BACKENDS, Installation, environment
 
 OLDEST_COMPUTE_CAPABILITY = (7, 5)
 """The oldest GPUs that TensorRT 10 and 11 support (Turing)."""
 
 RTX_COMPUTE_CAPABILITIES = ((8, 0), (8, 6), (8, 9))
 """GPUs that TensorRT-RTX supports, besides those from 12.0 on."""
-
-NATIVE_LIBRARY = NATIVE / "backends" / "tensorrt" / "libtriton_tensorrt.so"
-LIBRARY_TIMEOUT_S = 60.0
-
-
-class VersionMismatch(RuntimeError):
-    """The TensorRT that builds engines is not the one that Triton loads; the message has both versions."""
 
 
 def unavailable_reason(hardware: Hardware) -> str | None:
@@ -39,8 +28,6 @@ def unavailable_reason(hardware: Hardware) -> str | None:
         )
     if not any(importlib.util.find_spec(module) for module in MODULES):
         return f"TensorRT is not installed (no Python module {' or '.join(MODULES)}); pip install tensorrt"
-    if not any((folder / "tensorrt").is_dir() for folder in (NATIVE / "backends", PYTHON_BACKENDS)):
-        return "this tritonserver has no TensorRT backend"
     try:
         platform = builder_process.describe()
     except BuildFailed as error:
@@ -58,60 +45,6 @@ def _platform_problem(platform: Platform, capability: tuple[int, int]) -> str | 
             f"{_dotted(capability)}; pip install tensorrt"
         )
     return None
-
-
-def check_versions(installation: Installation) -> None:
-    """Make sure that engines are built by the library that Triton loads.
-
-    Only NVIDIA's own backend brings another library than the Python module; ours loads that module itself.
-
-    Raises:
-        VersionMismatch: they differ, or Triton's cannot be told.
-        BuildFailed: the Python module cannot be loaded.
-    """
-    if installation.stub is not None:
-        return
-    serving = library_version(str(NATIVE_LIBRARY), environment(installation))
-    building = builder_process.describe().version
-    if building.split(".")[:3] != serving.split("."):
-        raise VersionMismatch(
-            f"the Python module builds engines with TensorRT {building}, but Triton loads TensorRT {serving}, which "
-            f"cannot read them; pip install tensorrt=={serving}"
-        )
-
-
-def library_version(backend: str, variables: dict[str, str]) -> str:
-    """Return the version of the TensorRT library that the shared library `backend` is linked with.
-
-    Args:
-        backend: path of the shared library.
-        variables: the environment that it will be loaded in.
-
-    Raises:
-        VersionMismatch: it is linked with none, or that cannot be loaded.
-    """
-    listed = _run(["ldd", backend], variables)
-    found = re.search(r"libnvinfer\.so\S*\s+=>\s+(/.+?) \(0x", listed.stdout)
-    if found is None:
-        raise VersionMismatch(f"{backend}: no libnvinfer is found for it ({listed.stderr.strip() or 'ldd lists none'})")
-    # in another process, because a library that was loaded cannot be got rid of
-    code = f"import ctypes; print(ctypes.CDLL({found[1]!r}).getInferLibVersion())"
-    asked = _run([sys.executable, "-c", code], variables)
-    if asked.returncode != 0:
-        raise VersionMismatch(f"{found[1]} cannot be loaded: {asked.stderr.strip().splitlines()[-1]}")
-    return decode_version(int(asked.stdout))
-
-
-def decode_version(number: int) -> str:
-    """Return what TensorRT means by a version number: 8601 is 8.6.1, and from 10 on 100300 is 10.3.0."""
-    unit = 1000 if number < 10_000 else 10_000
-    return f"{number // unit}.{number % unit // 100}.{number % 100}"
-
-
-def _run(command: list[str], variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, env=variables, capture_output=True, text=True, timeout=LIBRARY_TIMEOUT_S, check=False
-    )
 
 
 def _dotted(capability: tuple[int, int]) -> str:

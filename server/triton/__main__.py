@@ -16,7 +16,8 @@ from server.processes.crash_loop import back_off
 from server.processes.hidden_arguments import become
 from server.processes.private_files import keep_private
 from server.settings import Settings, SettingsError, load_settings
-from server.tensorrt import current, runtime
+from server.tensorrt import current
+from server.triton import tensorrt_backend
 from server.triton.arguments import arguments, restrictions
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation, options
 from server.triton.orphans import end_orphans
@@ -33,7 +34,7 @@ def main(name: str) -> None:
         backend = {one.name: one for one in backends(settings).values()}.get(name)  # type: ignore[call-overload]
         if backend is None:
             sys.exit(f"{name} is not an enabled backend")
-        if name == "tensorrt" and (reason := runtime.unavailable_reason(resolve(settings))):
+        if name == "tensorrt" and (reason := tensorrt_backend.unavailable_reason(resolve(settings))):
             log.info("not started: %s", reason)
             sys.exit(0)
         back_off(settings, backend.program)

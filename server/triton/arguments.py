@@ -12,9 +12,6 @@ from server.settings import BackendName, Settings
 EXIT_SHARE = 0.15
 """Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""
 
-TRACES_PATH = "/v1/traces"
-"""Where a collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
-
 BODY_LIMIT = "http-max-input-size"
 LARGEST_INTEGER = 2**31 - 1
 """Of most of Triton's options."""
@@ -109,6 +106,6 @@ def _tracing(backend: Backend, settings: Settings) -> list[str]:
         "--trace-config=mode=opentelemetry",
         "--trace-config=level=TIMESTAMPS",
         f"--trace-config=rate={settings.trace_rate}",
-        f"--trace-config=opentelemetry,url={settings.otlp_endpoint}{TRACES_PATH}",
+        f"--trace-config=opentelemetry,url={settings.traces_url}",
         f"--trace-config=opentelemetry,resource=service.name={backend.service}",
     ]

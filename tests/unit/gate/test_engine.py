@@ -17,8 +17,8 @@ from server.settings import Settings
 from server.tensorrt import current
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
 from server.tensorrt.cache import PLAN, Engine, EngineCache, Manifest
-from server.tensorrt.runtime import VersionMismatch
 from server.triton.repository import render, values
+from server.triton.tensorrt_backend import VersionMismatch
 from tests.unit.tensorrt.test_cache import DESCRIPTION, IDENTITY
 
 GPU = Hardware("cuda", "fp16", "gpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
@@ -73,7 +73,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch, result: Engine | Exception) -> None
         return result
 
     monkeypatch.setattr(engine, "ensure_engine", ensure)
-    monkeypatch.setattr(engine.runtime, "check_versions", lambda _installation: None)
+    monkeypatch.setattr(engine.tensorrt_backend, "check_versions", lambda _installation: None)
 
 
 def test_the_engine_is_put_in_place_and_both_models_are_loaded(

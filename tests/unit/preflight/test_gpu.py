@@ -10,7 +10,7 @@ from server.hardware import Hardware
 from server.preflight import checks, gpu, gpu_probe
 from server.preflight.gpu_probe import ATTENTION, BUILDER, CONVOLUTION, MATRICES
 from server.settings import Settings
-from server.tensorrt.runtime import VersionMismatch
+from server.triton.tensorrt_backend import VersionMismatch
 
 GPU = Hardware("cuda", "fp16", "gpu", threads=2, http_workers=8, decode_workers=3, warmup_max_batch=16, gpus=())
 

@@ -1,19 +1,11 @@
-"""Why a machine cannot run TensorRT, in words; and that what builds is what serves."""
-
-import os
-from pathlib import Path
+"""Why a machine cannot run TensorRT, in words."""
 
 import pytest
-import tensorrt_rtx_libs
 
 from server.hardware import Gpu, Hardware
-from server.tensorrt import builder_process, runtime
+from server.tensorrt import builder_process
 from server.tensorrt.builder_process import BuildFailed, Platform
-from server.tensorrt.runtime import VersionMismatch, check_versions, decode_version, library_version, unavailable_reason
-from server.triton.installation import Installation
-
-LIBRARY = Path(tensorrt_rtx_libs.__file__).parent / "libtensorrt_rtx.so.1"
-IMAGE = Installation(Path("/t"), Path("/b"), None, ())
+from server.tensorrt.runtime import unavailable_reason
 
 
 def machine(capability: tuple[int, int] | None, device: str = "cuda") -> Hardware:
@@ -80,45 +72,3 @@ def test_this_machine_describes_itself() -> None:
     assert found.module == "tensorrt_rtx_bindings"
     assert found.version == "1.7.1.116"
     assert (found.gpu is None) == (found.cuda_problem is not None)
-
-
-@pytest.mark.parametrize(
-    ("number", "version"),
-    [(8600, "8.6.0"), (8601, "8.6.1"), (100300, "10.3.0"), (101303, "10.13.3"), (110000, "11.0.0")],
-)
-def test_version_numbers_of_both_kinds(number: int, version: str) -> None:
-    assert decode_version(number) == version
-
-
-def linked_with(folder: Path, line: str) -> dict[str, str]:
-    """Return an environment whose `ldd` says `line`."""
-    program = folder / "ldd"
-    program.write_text(f"#!/bin/sh\necho '{line}'\n")
-    program.chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-
-
-def test_the_version_is_the_loaded_librarys_own(tmp_path: Path) -> None:
-    variables = linked_with(tmp_path, f"\tlibnvinfer.so.10 => {LIBRARY} (0x00007f)")
-    assert library_version("libtriton_tensorrt.so", variables) == "1.7.1"
-
-
-@pytest.mark.parametrize("line", ["libc.so.6 => /lib/libc.so.6 (0x1)", "libnvinfer.so.10 => not found"])
-def test_a_backend_without_its_library_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(VersionMismatch, match=r"libtriton_tensorrt\.so: no libnvinfer"):
-        library_version("libtriton_tensorrt.so", linked_with(tmp_path, line))
-
-
-def test_two_versions_stop_with_both_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    platform(monkeypatch, version="10.4.0.26")
-    monkeypatch.setattr(runtime, "library_version", lambda *_: "10.3.0")
-    with pytest.raises(VersionMismatch, match=r"TensorRT 10\.4\.0\.26, but Triton loads TensorRT 10\.3\.0"):
-        check_versions(IMAGE)
-
-
-def test_one_version_is_fine_and_our_backend_has_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    platform(monkeypatch)
-    monkeypatch.setattr(runtime, "library_version", lambda *_: "10.3.0")
-    check_versions(IMAGE)
-    monkeypatch.setattr(runtime, "library_version", lambda *_: pytest.fail("there is no other library"))
-    check_versions(Installation(Path("/t"), Path("/b"), Path("/stub"), ()))
