@@ -4,39 +4,28 @@ Apart from the making itself (`export.py`, which imports torch), so that a start
 An image has them baked in (`BAKED_MODEL`); they are used where they lie.
 """
 
-import importlib.metadata
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from filelock import FileLock
 
 from server import hardware
-from server.files import TEMPORARY, sha256
-from server.images.bundled import bundled_photos
+from server.files import TEMPORARY
 from server.model import artifacts
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts
 from server.model.hub import hub_answers
+from server.model.recipe import recipe
 from server.settings import Home, Settings
-
-OPSET = 17
-"""TensorRT 8.6, in older Triton images, reads no more than this; everything newer reads it too."""
-
-MODULE = Path(__file__).with_name("module.py")
-"""What is exported: another graph than last time's is exported again."""
-
-RECIPE_PACKAGES = ("torch", "open_clip_torch", "onnx", "onnxscript", "pillow")
-"""Packages whose version may change what the export contains."""
 
 SAFETENSORS_TEMPORARY = ".tmp*"
 """Beside a file that safetensors 0.8 writes."""
 
 log = logging.getLogger("bakeoff.export")
 
-Progress = Callable[[str], None]
 
-
-def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool = False) -> ModelArtifacts:
+def ensure_model(
+    settings: Settings, progress: Callable[[str], None], *, for_any_device: bool = False
+) -> ModelArtifacts:
     """Make what is missing, damaged or out of date of the model's files, and return their description.
 
     Several processes may call this at once; one works and the others wait for it.
@@ -52,21 +41,21 @@ def ensure_model(settings: Settings, progress: Progress, *, for_any_device: bool
     home = settings.home
     home.root.mkdir(parents=True, exist_ok=True)
     with FileLock(home.root / "export.lock"):
-        recipe = _recipe(settings)
+        wanted = recipe(settings)
         precisions = _precisions(settings, for_any_device)
         known = artifacts.read(settings)
-        if known and _fits(known, recipe, precisions, settings):
+        if known and _fits(known, wanted, precisions, settings):
             progress(f"model: {known.source} weights, as exported before")
             return known
         baked = artifacts.read_baked(settings)
-        if baked and _fits(baked, recipe, precisions, settings):
+        if baked and _fits(baked, wanted, precisions, settings):
             progress(f"model: {baked.source} weights, baked into the image")
             artifacts.write(baked, settings)
             return baked
         from server.model.export import make  # imports torch, which takes seconds
 
         _remove_strays(home)
-        made = make(settings, recipe, precisions, progress)
+        made = make(settings, wanted, precisions, progress)
         artifacts.write(made, settings)
         return made
 
@@ -79,9 +68,9 @@ def exported(settings: Settings) -> ModelArtifacts | None:
     Raises:
         SettingsError: this machine cannot run what the settings ask for.
     """
-    recipe, precisions = _recipe(settings), _precisions(settings, for_any_device=False)
+    wanted, precisions = recipe(settings), _precisions(settings, for_any_device=False)
     known = (artifacts.read(settings), artifacts.read_baked(settings))
-    return next((model for model in known if model and _made_for(model, recipe, precisions)), None)
+    return next((model for model in known if model and _made_for(model, wanted, precisions)), None)
 
 
 def repair_model(settings: Settings, needed: Callable[[ModelArtifacts], Iterable[Artifact]]) -> ModelArtifacts:
@@ -115,31 +104,15 @@ def _precisions(settings: Settings, for_any_device: bool) -> tuple[GraphPrecisio
 
 
 def _fits(
-    known: ModelArtifacts, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...], settings: Settings
+    known: ModelArtifacts, wanted: dict[str, str], precisions: tuple[GraphPrecision, ...], settings: Settings
 ) -> bool:
     # Random weights that stand in for a tag are a makeshift: look each time whether the tag can be had by now.
     makeshift_ends = known.note is not None and (settings.pretrained_fallback == "none" or hub_answers())
-    return _made_for(known, recipe, precisions) and not makeshift_ends and _intact(known, settings)
+    return _made_for(known, wanted, precisions) and not makeshift_ends and _intact(known, settings)
 
 
-def _made_for(known: ModelArtifacts, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...]) -> bool:
-    return recipe.items() <= known.recipe.items() and set(precisions) <= set(known.onnx)
-
-
-def _recipe(settings: Settings) -> dict[str, str]:
-    photos = ",".join(f"{photo.name}:{sha256(photo)[:12]}" for photo in bundled_photos())
-    # Another file under the same path is another model; one that is gone leaves what was made of it.
-    file = settings.checkpoint
-    checkpoint = {"checkpoint": sha256(file)} if file and file.is_file() else {}
-    return {
-        "pretrained": settings.pretrained,
-        **checkpoint,
-        "quick_gelu": str(settings.quick_gelu),
-        "opset": str(OPSET),
-        "module": sha256(MODULE)[:12],
-        "photos": photos,
-        **{package: importlib.metadata.version(package) for package in RECIPE_PACKAGES},
-    }
+def _made_for(known: ModelArtifacts, wanted: dict[str, str], precisions: tuple[GraphPrecision, ...]) -> bool:
+    return wanted.items() <= known.recipe.items() and set(precisions) <= set(known.onnx)
 
 
 def _intact(known: ModelArtifacts, settings: Settings) -> bool:

@@ -1,7 +1,7 @@
 """Making the model's files: weights, ONNX graphs and reference embeddings."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from server.images.bundled import bundled_photos
 from server.limits import available_cores
 from server.model.agreement import compare
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts, ModelError
-from server.model.ensure import OPSET, Progress
 from server.model.module import ServingModule, load_module
+from server.model.recipe import OPSET
 from server.model.reference import Reference
 from server.model.weights import resolve_weights
 from server.settings import Settings
@@ -35,7 +35,7 @@ log = logging.getLogger("bakeoff.export")
 
 
 def make(
-    settings: Settings, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...], progress: Progress
+    settings: Settings, recipe: dict[str, str], precisions: tuple[GraphPrecision, ...], progress: Callable[[str], None]
 ) -> ModelArtifacts:
     """Resolve the weights, export the graphs, compute the reference embeddings.
 

@@ -7,8 +7,9 @@ from typer.testing import CliRunner, Result
 
 import bakeoff.engine
 from bakeoff.cli import app
-from server.model import artifacts, ensure
+from server.model import artifacts
 from server.model.artifacts import Artifact, ModelArtifacts
+from server.model.recipe import recipe
 from server.settings import Settings
 from server.tensorrt.builder_process import BuildFailed
 from server.tensorrt.cache import LOG, PLAN, Engine, EngineCache
@@ -47,7 +48,7 @@ def exported(home: Path) -> None:
     file = Artifact(path="model.onnx", size=1, sha256="0" * 64)
     settings = Settings(bakeoff_home=home)
     model = ModelArtifacts(
-        pretrained="random", source="random", note=None, recipe=ensure._recipe(settings), quick_gelu=False, weights=file, reference=file,
+        pretrained="random", source="random", note=None, recipe=recipe(settings), quick_gelu=False, weights=file, reference=file,
         onnx={"fp32": file, "fp16": file},
     )  # fmt: skip
     artifacts.write(model, settings)

@@ -58,6 +58,10 @@ def test_no_package_imports_one_that_imports_it() -> None:
     assert circle(packages()) == []
 
 
+def test_no_module_imports_one_that_imports_it() -> None:
+    assert circle(modules()) == []
+
+
 @pytest.mark.parametrize("graph", [{"a": {"b"}, "b": {"a"}}, {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}])
 def test_a_circle_is_found(graph: Graph) -> None:
     assert set(circle(graph)) == {"a", "b", "c"} & graph.keys()

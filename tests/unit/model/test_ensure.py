@@ -1,11 +1,12 @@
 """The model's files are made once, and again when they are damaged or out of date."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from server.files import atomic_file
-from server.model import artifacts, ensure, export
+from server.model import artifacts, ensure, export, recipe
 from server.model.artifacts import Artifact, ModelArtifacts, ModelError
 from server.settings import Settings
 
@@ -19,7 +20,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         settings: Settings,
         recipe: dict[str, str],
         precisions: tuple[artifacts.GraphPrecision, ...],
-        _progress: ensure.Progress,
+        _progress: Callable[[str], None],
     ) -> ModelArtifacts:
         log.append(settings.pretrained)
         files = {}
@@ -120,7 +121,7 @@ def test_another_graph_is_another_export(made: list[str], tmp_path: Path, monkey
     run(tmp_path)
     changed = tmp_path / "module.py"
     changed.write_text("another")
-    monkeypatch.setattr(ensure, "MODULE", changed)
+    monkeypatch.setattr(recipe, "MODULE", changed)
     run(tmp_path)
     assert len(made) == 2
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from server.model import artifacts, ensure
+from server.model import artifacts
 from server.model.artifacts import Artifact, ModelArtifacts
+from server.model.recipe import recipe
 from server.preflight import Finding, run_checks
 from server.settings import Settings, load_settings
 
@@ -124,9 +125,8 @@ def test_a_gpu_that_is_asked_for_and_missing_stops_the_start(tmp_path: Path, mon
 def test_a_model_that_was_exported_for_other_weights_is_not_called_exported(tmp_path: Path, monkeypatch) -> None:
     file = Artifact(path="file", size=1, sha256="0" * 64)
     settings = Settings(bakeoff_home=tmp_path, pretrained="random")
-    recipe = ensure._recipe(settings)
     model = ModelArtifacts(
-        pretrained="random", source="random", note=None, recipe=recipe, quick_gelu=False, weights=file,
+        pretrained="random", source="random", note=None, recipe=recipe(settings), quick_gelu=False, weights=file,
         reference=file, onnx={"fp32": file, "fp16": file},
     )  # fmt: skip
     artifacts.write(model, settings)
