@@ -15,8 +15,8 @@ from server.model.artifacts import ModelError
 from server.model.ensure import exported
 from server.settings import SettingsError
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
-from server.tensorrt.cache import Engine, EngineCache
-from server.tensorrt.ensure import GB, ensure_engine
+from server.tensorrt.cache import PlanCache, PlanFile
+from server.tensorrt.plans import GB, ensure_plan
 
 MB = 10**6
 
@@ -44,7 +44,7 @@ def build() -> None:
             def report(progress: float, phase: str) -> None:
                 bar.update(task, completed=progress, description=phase)
 
-            engine = ensure_engine(settings, onnx, precision, report, stopping)
+            plan = ensure_plan(settings, onnx, precision, report, stopping)
             report(1.0, "done")
     except BuildCancelled:
         _fail("cancelled; nothing half-built is left")
@@ -52,8 +52,8 @@ def build() -> None:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error}; free some space or set BAKEOFF_HOME to a folder that can be written")
-    console.print(_title(engine), soft_wrap=True)
-    console.print(engine.plan, soft_wrap=True, markup=False)
+    console.print(_title(plan), soft_wrap=True)
+    console.print(plan.path, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -61,12 +61,12 @@ def inspect(
     key: Annotated[str | None, typer.Argument(help="The engine's key; the most recently used when left out.")] = None,
 ) -> None:
     """Print an engine's tensors and profiles, and its network's layers by precision and size."""
-    cache = EngineCache(read_settings().home.engines)
-    engine = cache.find(key) if key else next(cache.engines(), None)
-    if engine is None:
+    cache = PlanCache(read_settings().home.engines)
+    plan = cache.find(key) if key else next(cache.plans(), None)
+    if plan is None:
         _fail(f"no whole engine{f' {key}' if key else ''} is kept; see `bakeoff engine list`")
-    manifest = engine.manifest
-    console.print(_title(engine), soft_wrap=True)
+    manifest = plan.manifest
+    console.print(_title(plan), soft_wrap=True)
     tensors = Table("tensor", "mode", "type", "shape", title="Tensors")
     for tensor in manifest.tensors:
         tensors.add_row(tensor["name"], tensor["mode"], tensor["type"], str(tensor["shape"]))
@@ -86,8 +86,8 @@ def list_engines() -> None:
     """List the engines that are kept, the most recently used first."""
     table = Table("key", "for", "TensorRT", "precision", "largest batch", "MB", "build", "built", box=None)
     table.columns[0].no_wrap = True
-    for engine in EngineCache(read_settings().home.engines).engines():
-        manifest, identity = engine.manifest, engine.manifest.identity
+    for plan in PlanCache(read_settings().home.engines).plans():
+        manifest, identity = plan.manifest, plan.manifest.identity
         table.add_row(
             manifest.key,
             f"{identity.gpu} ({identity.compute_capability})" if identity.gpu else "any GPU",
@@ -108,12 +108,12 @@ def prune(
     """Remove the engines not used for longest, beyond the size that is kept."""
     settings = read_settings()
     limit = settings.engine_cache_gb if keep_gb is None else keep_gb
-    removed = EngineCache(settings.home.engines).prune(int(limit * GB))
+    removed = PlanCache(settings.home.engines).prune(int(limit * GB))
     console.print(f"removed: {', '.join(removed) or 'nothing'}", soft_wrap=True)
 
 
-def _title(engine: Engine) -> str:
-    manifest = engine.manifest
+def _title(plan: PlanFile) -> str:
+    manifest = plan.manifest
     return (
         f"{manifest.key}: {manifest.identity.tensorrt}, {manifest.identity.precision.upper()}, "
         f"{manifest.size / MB:.0f} MB, built {manifest.built_at} in {manifest.build_seconds:.1f} s"

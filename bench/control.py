@@ -15,7 +15,7 @@ from bench.photos import Photo
 from bench.proxies import http_client
 from bench.scenarios import Input
 from bench.splits import composing_models
-from server.oip.counters import Counters, read_counters
+from server.oip.counters import Reading, read_counters
 
 SETTLE_S = 0.25
 """Longest wait for a server's counters to stand still."""
@@ -67,7 +67,7 @@ class Control:
             batch_delay_us=delay,
         )
 
-    def counters(self, kind: Input) -> dict[str, Counters] | None:
+    def counters(self, kind: Input) -> dict[str, Reading] | None:
         """Return the statistics of a model and of those it is made of, once they stand still.
 
         A server may count a request a moment after it was answered. None where it keeps no statistics: the split is an
@@ -97,7 +97,7 @@ class Control:
         finally:
             connection.close()
 
-    def _counters(self, kind: Input) -> dict[str, Counters]:
+    def _counters(self, kind: Input) -> dict[str, Reading]:
         model = MODELS[kind]
         names = {model, *composing_models(self._config(model))}
         return {name: read_counters(self._get(f"v2/models/{name}/stats")) for name in names}

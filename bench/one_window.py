@@ -17,7 +17,7 @@ from bench.splits import Split, split_between
 from bench.telemetry import Sampler
 from bench.watch import Watch
 from bench.windows import RAW_AT_MOST, Window
-from server.oip.counters import Counters, CountersResetError
+from server.oip.counters import CountersResetError, Reading
 
 SETTLE_S = 0.1
 """Seconds of load before a window counts, beyond each connection's first request."""
@@ -138,7 +138,7 @@ def _counts(seen: Seen, batch: int) -> dict[str, Any]:
 
 
 def _split(
-    before: dict[str, Counters] | None, after: dict[str, Counters] | None, scenario: Scenario
+    before: dict[str, Reading] | None, after: dict[str, Reading] | None, scenario: Scenario
 ) -> tuple[Split | None, str | None]:
     """Return the window's split, and why the window does not count, if so."""
     if before is None or after is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from server.oip.counters import Counters
+from server.oip.counters import Reading
 
 
 class Split(BaseModel):
@@ -39,7 +39,7 @@ def composing_models(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step["model_name"] for step in steps))
 
 
-def split_between(before: Mapping[str, Counters], after: Mapping[str, Counters], model: str) -> Split | None:
+def split_between(before: Mapping[str, Reading], after: Mapping[str, Reading], model: str) -> Split | None:
     """Return the mean split per request of `model` between two readings, or None when it answered nothing in between.
 
     An ensemble's own queue counter leaves out the time that requests wait for its parts, so its split is the sum over

@@ -11,7 +11,7 @@ from server.gate.board import Board
 from server.gate.client import BackendClient
 from server.gate.drain import SHARE, drain
 from server.gate.driver import Driver, Preparation
-from server.gate.engine import EnginePreparation
+from server.gate.plan import PlanPreparation
 from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
 from server.home import state_file
@@ -46,7 +46,7 @@ def main() -> None:
     table = backends(settings)
     board = Board(state_file(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
     board.publish()
-    preparations: dict[BackendName, Preparation] = {"tensorrt": EnginePreparation(settings, hardware, model, stopping)}
+    preparations: dict[BackendName, Preparation] = {"tensorrt": PlanPreparation(settings, hardware, model, stopping)}
     threads = []
     for backend in table.values():
         driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))

@@ -14,8 +14,8 @@ class CountersResetError(Exception):
 
 
 @dataclass(frozen=True)
-class Counters:
-    """One model's counters: requests that succeeded and failed, and nanoseconds summed over those that succeeded."""
+class Reading:
+    """One model's counters at a moment, or their differences: requests that succeeded and failed, and nanoseconds summed over those that succeeded."""
 
     successes: int
     failures: int
@@ -25,7 +25,7 @@ class Counters:
     infer_ns: int
     output_ns: int
 
-    def __sub__(self, before: Self) -> "Counters":
+    def __sub__(self, before: Self) -> "Reading":
         """Return what was added since `before`.
 
         Raises:
@@ -34,26 +34,24 @@ class Counters:
         deltas = {field.name: getattr(self, field.name) - getattr(before, field.name) for field in fields(self)}
         if min(deltas.values()) < 0:
             raise CountersResetError("the server's counters went backwards")
-        return Counters(**deltas)
+        return Reading(**deltas)
 
-    def __add__(self, other: Self) -> "Counters":
+    def __add__(self, other: Self) -> "Reading":
         """Return the sums."""
-        return Counters(
-            **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
-        )
+        return Reading(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
 
 
-def read_counters(document: Mapping[str, Any]) -> Counters:
+def read_counters(document: Mapping[str, Any]) -> Reading:
     """Read one model's statistics document, summed over its versions.
 
     Raises:
         ValueError: the document has no such counters.
     """
     try:
-        total = Counters(0, 0, 0, 0, 0, 0, 0)
+        total = Reading(0, 0, 0, 0, 0, 0, 0)
         for version in document["model_stats"]:
             stats = version["inference_stats"]
-            total += Counters(
+            total += Reading(
                 successes=int(stats["success"]["count"]),
                 failures=int(stats["fail"]["count"]),
                 total_ns=int(stats["success"]["ns"]),

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from server.oip.counters import Counters, CountersResetError, read_counters
+from server.oip.counters import CountersResetError, Reading, read_counters
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL, PREPROCESS_MODEL
 
-Readings = Mapping[str, Counters]
+Readings = Mapping[str, Reading]
 """By model."""
 
 
@@ -65,5 +65,5 @@ def split_between(before: Readings, after: Readings) -> Split | None:
     return Split(called.successes, total_ms, sum(_mean_ms(part, "queue_ns") for part in parts), prepare, compute)
 
 
-def _mean_ms(added: Counters, *durations: str) -> float:
+def _mean_ms(added: Reading, *durations: str) -> float:
     return float(sum(getattr(added, name) for name in durations) / added.successes / 1e6)

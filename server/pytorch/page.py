@@ -35,7 +35,7 @@ THUMBNAIL = (96, 72)
 
 
 @dataclass(frozen=True)
-class File:
+class Asset:
     """A file as it is sent."""
 
     data: bytes
@@ -48,17 +48,17 @@ class File:
 
 
 @cache
-def files() -> dict[str, File]:
+def files() -> dict[str, Asset]:
     """Return the files by the path at which they are served."""
     found = {
-        f"/page/{path.name}": File(path.read_bytes(), TYPES[path.suffix])
+        f"/page/{path.name}": Asset(path.read_bytes(), TYPES[path.suffix])
         for path in sorted(FOLDER.iterdir())
         if path.suffix in TYPES and path.name != INDEX
     }
-    found["/"] = File((FOLDER / INDEX).read_bytes(), TYPES[".html"])
+    found["/"] = Asset((FOLDER / INDEX).read_bytes(), TYPES[".html"])
     for name in SAMPLES:
-        found[f"/page/photos/{name}"] = File((PHOTOS / name).read_bytes(), "image/jpeg")
-        found[f"/page/thumbnails/{name}"] = File(_thumbnail(PHOTOS / name), "image/jpeg")
+        found[f"/page/photos/{name}"] = Asset((PHOTOS / name).read_bytes(), "image/jpeg")
+        found[f"/page/thumbnails/{name}"] = Asset(_thumbnail(PHOTOS / name), "image/jpeg")
     return found
 
 

@@ -57,7 +57,7 @@ class Platform:
 
 
 @dataclass(frozen=True)
-class Request:
+class BuildRequest:
     """What to build, from which file, and where to put it and its log."""
 
     onnx: Path
@@ -96,7 +96,7 @@ def describe() -> Platform:
     return Platform(**json.loads(answer.stdout.splitlines()[-1]))  # libraries may have their say before
 
 
-def build(request: Request, *, timeout_s: float, report: Report, stopping: threading.Event) -> dict[str, Any]:
+def build(request: BuildRequest, *, timeout_s: float, report: Report, stopping: threading.Event) -> dict[str, Any]:
     """Build an engine; after running out of GPU memory once more, with a smaller workspace.
 
     Returns:
@@ -123,7 +123,7 @@ def build(request: Request, *, timeout_s: float, report: Report, stopping: threa
 class _Attempt:
     """One run of the builder."""
 
-    def __init__(self, request: Request, workspace_share: float, report: Report) -> None:
+    def __init__(self, request: BuildRequest, workspace_share: float, report: Report) -> None:
         self.engine: dict[str, Any] | None = None
         self._request = request
         self._report = report

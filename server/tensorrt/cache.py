@@ -1,7 +1,7 @@
-"""The engines on disk: one folder each, named after everything that its engine depends on.
+"""The plans on disk, TensorRT's word for an engine in a file: one folder each, named after everything that it depends on.
 
-`BAKEOFF_HOME/engines/<key>/` holds `model.plan`, `manifest.json` and `build.log`. The manifest is written last, so an
-engine is there when its manifest is, and whole when the plan has the manifest's checksum.
+`BAKEOFF_HOME/engines/<key>/` holds `model.plan`, `manifest.json` and `build.log`. The manifest is written last, so a
+plan is there when its manifest is, and whole when it has the manifest's checksum.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ log = logging.getLogger("bakeoff.tensorrt")
 
 
 class Identity(BaseModel):
-    """Everything that decides whether an engine may be used; a change of any of it makes another key.
+    """Everything that decides whether a plan may be used; a change of any of it makes another key.
 
     Attributes:
         onnx_sha256: of the graph.
@@ -57,7 +57,7 @@ class Identity(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What is known of an engine.
+    """What is known of a plan.
 
     Attributes:
         tensors: its inputs and outputs: `name`, `mode`, `type`, `shape`.
@@ -79,25 +79,25 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Engine:
-    """An engine that is whole: its plan and what is known of it."""
+class PlanFile:
+    """A plan that is whole, and what is known of it."""
 
-    plan: Path
+    path: Path
     manifest: Manifest
 
 
-class EngineCache:
-    """The folder of engines. Several processes, also in other containers, may use it at once."""
+class PlanCache:
+    """The folder of plans. Several processes, also in other containers, may use it at once."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def folder(self, key: str) -> Path:
-        """Return the folder of the engine `key`."""
+        """Return the folder of the plan `key`."""
         return self._root / key
 
     def lock(self, key: str) -> FileLock:
-        """Return the lock to hold while building the engine `key`; the system frees it when its holder dies."""
+        """Return the lock to hold while building the plan `key`; the system frees it when its holder dies."""
         self._root.mkdir(parents=True, exist_ok=True)
         return FileLock(self._root / f"{key}.lock")
 
@@ -106,8 +106,8 @@ class EngineCache:
         owner = hashlib.sha256(f"{tensorrt} {gpu}".encode()).hexdigest()[:KEY_LENGTH]
         return self._root / f"timings-{owner}.cache"
 
-    def find(self, key: str) -> Engine | None:
-        """Return the engine `key` if it is there, whole, and what its key says; else None, and the log says why."""
+    def find(self, key: str) -> PlanFile | None:
+        """Return the plan `key` if it is there, whole, and what its key says; else None, and the log says why."""
         plan = self.folder(key) / PLAN
         try:
             manifest = Manifest.model_validate_json((self.folder(key) / MANIFEST).read_bytes())
@@ -121,9 +121,9 @@ class EngineCache:
         if problem:
             log.warning("engine %s is not used: %s", key, problem)
             return None
-        return Engine(plan, manifest)
+        return PlanFile(plan, manifest)
 
-    def keep(self, identity: Identity, description: dict[str, Any], built_at: str) -> Engine:
+    def keep(self, identity: Identity, description: dict[str, Any], built_at: str) -> PlanFile:
         """Accept the plan that was built in the folder of `identity`, by writing its manifest."""
         folder = self.folder(identity.key)
         plan = folder / PLAN
@@ -138,14 +138,14 @@ class EngineCache:
             sha256=sha256(plan),
         )
         write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=1))
-        return Engine(plan, manifest)
+        return PlanFile(plan, manifest)
 
     def touch(self, key: str) -> None:
-        """Note that the engine `key` was used: pruning begins with those not used for longest."""
+        """Note that the plan `key` was used: pruning begins with those not used for longest."""
         os.utime(self.folder(key))
 
     def keys(self) -> list[str]:
-        """Return the keys of all folders, the most recently used first; not all of them may hold a whole engine."""
+        """Return the keys of all folders, the most recently used first; not all of them may hold a whole plan."""
         folders = [folder for folder in self._root.glob("*") if folder.is_dir()]
         return [folder.name for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)]
 
@@ -154,9 +154,9 @@ class EngineCache:
         return sum(file.stat().st_size for file in self.folder(key).iterdir())
 
     def prune(self, limit: int, keep: str | None = None) -> list[str]:
-        """Remove the engines not used for longest until the rest takes at most `limit` bytes; return their keys.
+        """Remove the plans not used for longest until the rest takes at most `limit` bytes; return their keys.
 
-        The engine `keep` stays, and so does any that somebody is building.
+        The plan `keep` stays, and so does any that somebody is building.
         """
         removed, total = [], 0
         for key in sorted(self.keys(), key=lambda key: key != keep):
@@ -176,11 +176,11 @@ class EngineCache:
         log.info("engine %s removed: not used for longest, and the cache is full (ENGINE_CACHE_GB)", key)
         return True
 
-    def engines(self) -> Iterator[Engine]:
-        """Yield every whole engine, the most recently used first."""
+    def plans(self) -> Iterator[PlanFile]:
+        """Yield every whole plan, the most recently used first."""
         for key in self.keys():
-            if engine := self.find(key):
-                yield engine
+            if plan := self.find(key):
+                yield plan
 
 
 def _problem(key: str, manifest: Manifest, plan: Path) -> str | None:

@@ -48,9 +48,9 @@ def main(name: str) -> None:
         )
 
 
-def _engine(settings: Settings) -> Path | None:
-    engine = current.get(settings)
-    return engine.plan if engine else None  # before the first build the gate puts it in place
+def _plan(settings: Settings) -> Path | None:
+    plan = current.get(settings)
+    return plan.path if plan else None  # before the first build the gate puts it in place
 
 
 def _below(home: Path, folder: Path) -> Path:
@@ -61,7 +61,7 @@ def _become_tritonserver(backend: Backend, settings: Settings) -> None:
     installation = find_installation()
     folder = settings.home.triton / backend.name
     composed = compose_backends(installation, folder / "backends")
-    model = onnx_file(settings) if backend.name == "onnx" else _engine(settings)
+    model = onnx_file(settings) if backend.name == "onnx" else _plan(settings)
     assert backend.repository is not None
     repository = render(
         backend.repository, settings.home.repositories / backend.name, values(settings, resolve(settings)), model

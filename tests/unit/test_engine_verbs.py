@@ -12,7 +12,7 @@ from server.model.artifacts import Artifact, ModelArtifacts
 from server.model.recipe import recipe
 from server.settings import Settings
 from server.tensorrt.builder_process import BuildFailed
-from server.tensorrt.cache import LOG, PLAN, Engine, EngineCache
+from server.tensorrt.cache import LOG, PLAN, PlanCache, PlanFile
 from tests.unit.tensorrt.test_cache import IDENTITY
 
 LAYERS = [
@@ -30,8 +30,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def kept(home: Path) -> Engine:
-    cache = EngineCache(home / "engines")
+def kept(home: Path) -> PlanFile:
+    cache = PlanCache(home / "engines")
     folder = cache.folder(IDENTITY.key)
     folder.mkdir(parents=True)
     (folder / PLAN).write_bytes(b"p" * 1000)
@@ -54,23 +54,23 @@ def exported(home: Path) -> None:
     artifacts.write(model, settings)
 
 
-def test_build_prints_the_engine_and_where_it_is(kept: Engine, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_prints_the_engine_and_where_it_is(kept: PlanFile, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exported(home)
-    monkeypatch.setattr(bakeoff.engine, "ensure_engine", lambda *_: kept)
+    monkeypatch.setattr(bakeoff.engine, "ensure_plan", lambda *_: kept)
     answer = run("build")
     assert answer.exit_code == 0
     assert (
         f"{kept.manifest.key}: tensorrt 10.3.0, FP16, 0 MB, built 2026-01-01T00:00:00+00:00 in 57.5 s" in answer.stdout
     )
-    assert str(kept.plan) in answer.stdout
+    assert str(kept.path) in answer.stdout
 
 
 def test_a_failed_build_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> Engine:
+    def fail(*_: object) -> PlanFile:
         raise BuildFailed("TensorRT built no engine: out of GPU memory")
 
     exported(home)
-    monkeypatch.setattr(bakeoff.engine, "ensure_engine", fail)
+    monkeypatch.setattr(bakeoff.engine, "ensure_plan", fail)
     answer = run("build")
     assert answer.exit_code == 1
     assert "bakeoff: failed: TensorRT built no engine: out of GPU memory" in answer.stderr
@@ -91,7 +91,7 @@ def test_no_engine_is_built_for_a_model_of_other_weights(home: Path, monkeypatch
 
 
 @pytest.mark.parametrize("key", [[], [IDENTITY.key]])
-def test_inspect_shows_tensors_profiles_and_layers(kept: Engine, key: list[str]) -> None:
+def test_inspect_shows_tensors_profiles_and_layers(kept: PlanFile, key: list[str]) -> None:
     answer = run("inspect", *key)
     assert answer.exit_code == 0
     for words in ("image", "[-1, 3, 224, 224]", "tuned for", "constant", "170.9", "reduce"):
@@ -104,7 +104,7 @@ def test_inspect_of_what_is_not_there_fails(home: Path) -> None:
     assert "no whole engine 0123456789abcdef is kept" in answer.stderr
 
 
-def test_list_names_every_engine_in_full(kept: Engine) -> None:
+def test_list_names_every_engine_in_full(kept: PlanFile) -> None:
     answer = run("list")
     assert kept.manifest.key in answer.stdout
 
@@ -113,7 +113,7 @@ def test_list_of_nothing_says_how_to_make_one(home: Path) -> None:
     assert "`bakeoff engine build` makes one" in run("list").stdout
 
 
-def test_prune_keeps_what_fits_and_says_what_went(kept: Engine) -> None:
+def test_prune_keeps_what_fits_and_says_what_went(kept: PlanFile) -> None:
     assert "removed: nothing" in run("prune").stdout
     assert f"removed: {kept.manifest.key}" in run("prune", "--keep-gb", "0").stdout
-    assert not kept.plan.exists()
+    assert not kept.path.exists()

@@ -23,7 +23,7 @@ def test_every_test_file_has_its_place() -> None:
         ("tests/stack/test_rest.py", "tests/stack/test_page.py", True),
         ("tests/stack/test_rest.py", "tests/stack/guarded/test_load.py", True),
         ("tests/stack/test_rest.py", "tests/stack/bench/test_whole_run.py", False),
-        ("tests/unit/tensorrt/test_builder.py", "tests/unit/tensorrt/test_ensure.py", True),
+        ("tests/unit/tensorrt/test_builder.py", "tests/unit/tensorrt/test_plans.py", True),
         ("tests/unit/test_keys.py", "tests/unit/test_lock.py", False),
     ],
 )

@@ -1,11 +1,11 @@
 import pytest
 
 from bench.splits import Split, composing_models, pooled, split_between
-from server.oip.counters import Counters, CountersResetError, read_counters
+from server.oip.counters import CountersResetError, Reading, read_counters
 
 
-def counters(successes: int, failures: int, *ns: int) -> Counters:
-    return Counters(successes, failures, *ns)
+def counters(successes: int, failures: int, *ns: int) -> Reading:
+    return Reading(successes, failures, *ns)
 
 
 def document(count: int, ns: int) -> dict[str, object]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.oip.counters import Counters, CountersResetError, read_counters
+from server.oip.counters import CountersResetError, Reading, read_counters
 
 
 def version(first: int) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def version(first: int) -> dict[str, Any]:
 
 
 def test_a_model_s_versions_add_up() -> None:
-    assert read_counters({"model_stats": [version(1), version(11)]}) == Counters(
+    assert read_counters({"model_stats": [version(1), version(11)]}) == Reading(
         successes=1 + 11,
         failures=2 + 12,
         total_ns=100 + 1100,
@@ -34,7 +34,7 @@ def test_what_is_no_statistics_document_is_refused(document: dict[str, Any]) -> 
 
 
 def test_a_counter_that_went_backwards_is_told() -> None:
-    before, after = Counters(5, 0, 9, 9, 9, 9, 9), Counters(6, 0, 8, 9, 9, 9, 9)
+    before, after = Reading(5, 0, 9, 9, 9, 9, 9), Reading(6, 0, 8, 9, 9, 9, 9)
     with pytest.raises(CountersResetError, match=r"^the server's counters went backwards$"):
         after - before
-    assert after - after == Counters(0, 0, 0, 0, 0, 0, 0)
+    assert after - after == Reading(0, 0, 0, 0, 0, 0, 0)

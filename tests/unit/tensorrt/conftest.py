@@ -15,7 +15,7 @@ from server.model.module import load_module
 from server.model.weights import resolve_weights
 from server.settings import Home, Settings
 from server.tensorrt import builder_process
-from server.tensorrt.builder_process import Request
+from server.tensorrt.builder_process import BuildRequest
 
 WEIGHTS = "visual.safetensors"
 
@@ -32,10 +32,10 @@ class Home16:
 
 
 @dataclass
-class Build:
-    """A finished build and all that it reported."""
+class FinishedBuild:
+    """A build and all that it reported."""
 
-    request: Request
+    request: BuildRequest
     engine: dict[str, Any]
     reports: list[tuple[float, str]]
 
@@ -62,7 +62,7 @@ def shallow(home: Home16, tmp_path_factory: pytest.TempPathFactory) -> Home16:
     return Home16(root, Artifact.of(graph, Home(root)))
 
 
-def request_in(folder: Path, onnx: Path, **others: Any) -> Request:
+def request_in(folder: Path, onnx: Path, **others: Any) -> BuildRequest:
     folder.mkdir(exist_ok=True)
     fields = {
         "onnx": onnx,
@@ -73,14 +73,14 @@ def request_in(folder: Path, onnx: Path, **others: Any) -> Request:
         "max_batch": 128,
         "level": 3,
     }
-    return Request(**{**fields, **others})
+    return BuildRequest(**{**fields, **others})
 
 
 @pytest.fixture(scope="session")
-def built(home: Home16, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def built(home: Home16, tmp_path_factory: pytest.TempPathFactory) -> FinishedBuild:
     request = request_in(tmp_path_factory.mktemp("built"), home.root / home.onnx.path)
     reports: list[tuple[float, str]] = []
     engine = builder_process.build(
         request, timeout_s=120, report=lambda *each: reports.append(each), stopping=threading.Event()
     )
-    return Build(request, engine, reports)
+    return FinishedBuild(request, engine, reports)

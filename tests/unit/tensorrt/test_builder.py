@@ -18,7 +18,7 @@ from server.tensorrt.builder import build, errors, progress
 from server.tensorrt.builder.profiles import Profile, profiles
 from server.tensorrt.builder.progress import Progress
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
-from tests.unit.tensorrt.conftest import Build, Home16, request_in
+from tests.unit.tensorrt.conftest import FinishedBuild, Home16, request_in
 
 STAND_ALONE = {"numpy", "cuda", "triton_python_backend_utils"}
 
@@ -31,7 +31,7 @@ def ignore(_progress: float, _phase: str) -> None:
     """Listen to no report."""
 
 
-def test_the_engine_takes_every_batch_and_pixels_as_they_are(built: Build) -> None:
+def test_the_engine_takes_every_batch_and_pixels_as_they_are(built: FinishedBuild) -> None:
     image, embedding = built.engine["tensors"]
     assert image == {"name": "image", "mode": "input", "type": "UINT8", "shape": [-1, 3, 224, 224]}
     assert embedding == {"name": "embedding", "mode": "output", "type": "FLOAT", "shape": [-1, 512]}
@@ -39,14 +39,14 @@ def test_the_engine_takes_every_batch_and_pixels_as_they_are(built: Build) -> No
     assert built.request.output.stat().st_size > 150e6
 
 
-def test_the_network_computes_in_fp16(built: Build) -> None:
+def test_the_network_computes_in_fp16(built: FinishedBuild) -> None:
     products = {row["type"]: row["count"] for row in built.engine["layers"] if row["layer"] == "MATRIX_MULTIPLY"}
     assert set(products) == {"HALF"}
     constants = {row["type"]: row["bytes"] for row in built.engine["layers"] if row["layer"] == "CONSTANT"}
     assert constants["HALF"] > 160e6
 
 
-def test_progress_never_falls_and_ends_at_one(built: Build) -> None:
+def test_progress_never_falls_and_ends_at_one(built: FinishedBuild) -> None:
     figures = [progress for progress, _ in built.reports]
     assert figures == sorted(figures)
     assert figures[0] == 0
@@ -55,7 +55,7 @@ def test_progress_never_falls_and_ends_at_one(built: Build) -> None:
     assert len({phase for _, phase in built.reports}) > 3
 
 
-def test_the_build_takes_less_than_a_minute_and_leaves_its_log(built: Build) -> None:
+def test_the_build_takes_less_than_a_minute_and_leaves_its_log(built: FinishedBuild) -> None:
     assert built.engine["seconds"] < 60
     assert "Engine generation completed" in built.request.log.read_text()
 

@@ -1,4 +1,4 @@
-"""Getting the engine for the exported model on this machine: from the cache, or by building it."""
+"""Getting the plan for the exported model on this machine: from the cache, or by building it."""
 
 import logging
 import threading
@@ -11,8 +11,8 @@ from server.settings import Precision, Settings
 from server.tensorrt import builder_process
 from server.tensorrt.builder.profiles import profiles
 from server.tensorrt.builder.progress import Report
-from server.tensorrt.builder_process import BuildCancelled, Platform, Request
-from server.tensorrt.cache import LOG, PLAN, Engine, EngineCache, Identity
+from server.tensorrt.builder_process import BuildCancelled, BuildRequest, Platform
+from server.tensorrt.cache import LOG, PLAN, Identity, PlanCache, PlanFile
 
 LOCK_POLL_S = 0.5
 GB = 10**9
@@ -21,7 +21,7 @@ log = logging.getLogger("bakeoff.tensorrt")
 
 
 def identity(settings: Settings, onnx: Artifact, precision: Precision, platform: Platform) -> Identity:
-    """Return what the engine for `onnx` has to be on this machine."""
+    """Return what the plan for `onnx` has to be on this machine."""
     return Identity(
         onnx_sha256=onnx.sha256,
         gpu=platform.gpu,
@@ -34,10 +34,10 @@ def identity(settings: Settings, onnx: Artifact, precision: Precision, platform:
     )
 
 
-def ensure_engine(
+def ensure_plan(
     settings: Settings, onnx: Artifact, precision: Precision, report: Report, stopping: threading.Event
-) -> Engine:
-    """Return the engine, built now unless the cache has it.
+) -> PlanFile:
+    """Return the plan, built now unless the cache has it.
 
     Several processes may call this at once, also in other containers on the same cache; one builds and the others wait.
 
@@ -53,17 +53,17 @@ def ensure_engine(
     """
     platform = builder_process.describe()
     wanted = identity(settings, onnx, precision, platform)
-    cache = EngineCache(settings.home.engines)
+    cache = PlanCache(settings.home.engines)
     report(0.0, "looking into the cache")
     with _Held(cache, wanted.key, report, stopping):
-        engine = cache.find(wanted.key)
-        if engine is not None:
-            log.info("engine %s: from the cache, built %s", wanted.key, engine.manifest.built_at)
+        plan = cache.find(wanted.key)
+        if plan is not None:
+            log.info("engine %s: from the cache, built %s", wanted.key, plan.manifest.built_at)
         else:
-            engine = _build(settings, onnx, wanted, platform, cache, report, stopping)
+            plan = _build(settings, onnx, wanted, platform, cache, report, stopping)
         cache.touch(wanted.key)
     cache.prune(int(settings.engine_cache_gb * GB), keep=wanted.key)
-    return engine
+    return plan
 
 
 def _build(
@@ -71,16 +71,16 @@ def _build(
     onnx: Artifact,
     wanted: Identity,
     platform: Platform,
-    cache: EngineCache,
+    cache: PlanCache,
     report: Report,
     stopping: threading.Event,
-) -> Engine:
+) -> PlanFile:
     folder = cache.folder(wanted.key)
     folder.mkdir(parents=True, exist_ok=True)
     for half_written in folder.glob(f".{PLAN}.*"):
         half_written.unlink()  # by a builder that was killed
     log.info("engine %s: building with %s for %s", wanted.key, wanted.tensorrt, platform.gpu or "no GPU in particular")
-    request = Request(
+    request = BuildRequest(
         onnx=settings.home.root / onnx.path,
         output=folder / PLAN,
         log=folder / LOG,
@@ -90,15 +90,15 @@ def _build(
         level=wanted.optimization_level,
     )
     description = builder_process.build(request, timeout_s=settings.compile_timeout_s, report=report, stopping=stopping)
-    engine = cache.keep(wanted, description, datetime.now(UTC).isoformat(timespec="seconds"))
-    log.info("engine %s: built in %.1f s", wanted.key, engine.manifest.build_seconds)
-    return engine
+    plan = cache.keep(wanted, description, datetime.now(UTC).isoformat(timespec="seconds"))
+    log.info("engine %s: built in %.1f s", wanted.key, plan.manifest.build_seconds)
+    return plan
 
 
 class _Held:
-    """The lock of one engine, waited for in a way that can be stopped."""
+    """The lock of one plan, waited for in a way that can be stopped."""
 
-    def __init__(self, cache: EngineCache, key: str, report: Report, stopping: threading.Event) -> None:
+    def __init__(self, cache: PlanCache, key: str, report: Report, stopping: threading.Event) -> None:
         self._lock = cache.lock(key)
         self._report = report
         self._stopping = stopping

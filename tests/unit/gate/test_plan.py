@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from server.gate import engine
+from server.gate import plan
 from server.gate.client import BackendError
 from server.gate.driver import Hopeless, Stopping
-from server.gate.engine import EnginePreparation
+from server.gate.plan import PlanPreparation
 from server.hardware import Hardware
 from server.model.artifacts import Artifact, ModelArtifacts
 from server.processes import supervisor
 from server.settings import Settings
 from server.tensorrt import current
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
-from server.tensorrt.cache import PLAN, Engine, EngineCache, Manifest
+from server.tensorrt.cache import PLAN, Manifest, PlanCache, PlanFile
 from server.triton.repository import render, values
 from server.triton.tensorrt_backend import VersionMismatch
 from tests.unit.tensorrt.test_cache import DESCRIPTION, IDENTITY
@@ -51,8 +51,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def kept(settings: Settings) -> Engine:
-    cache = EngineCache(settings.home.engines)
+def kept(settings: Settings) -> PlanFile:
+    cache = PlanCache(settings.home.engines)
     folder = cache.folder(IDENTITY.key)
     folder.mkdir(parents=True)
     (folder / PLAN).write_bytes(b"plan")
@@ -61,23 +61,23 @@ def kept(settings: Settings) -> Engine:
 
 def prepare(settings: Settings, triton: Triton, model: ModelArtifacts = MODEL) -> list[tuple[float, str]]:
     reports: list[tuple[float, str]] = []
-    step = EnginePreparation(settings, GPU, model, threading.Event())
+    step = PlanPreparation(settings, GPU, model, threading.Event())
     step.prepare(triton, lambda *report: reports.append(report))  # type: ignore[arg-type]
     return reports
 
 
-def outcome(monkeypatch: pytest.MonkeyPatch, result: Engine | Exception) -> None:
-    def ensure(*_: object) -> Engine:
+def outcome(monkeypatch: pytest.MonkeyPatch, result: PlanFile | Exception) -> None:
+    def ensure(*_: object) -> PlanFile:
         if isinstance(result, Exception):
             raise result
         return result
 
-    monkeypatch.setattr(engine, "ensure_engine", ensure)
-    monkeypatch.setattr(engine.tensorrt_backend, "check_versions", lambda _installation: None)
+    monkeypatch.setattr(plan, "ensure_plan", ensure)
+    monkeypatch.setattr(plan.tensorrt_backend, "check_versions", lambda _installation: None)
 
 
 def test_the_engine_is_put_in_place_and_both_models_are_loaded(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: Engine
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: PlanFile
 ) -> None:
     outcome(monkeypatch, kept)
     triton = Triton()
@@ -89,7 +89,7 @@ def test_the_engine_is_put_in_place_and_both_models_are_loaded(
 
 
 def test_what_triton_found_by_itself_is_not_loaded_again(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: Engine
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: PlanFile
 ) -> None:
     outcome(monkeypatch, kept)
     triton = Triton("openclip_vit_b32", "openclip_vit_b32_encoded")
@@ -122,18 +122,18 @@ def test_a_missing_export_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, s
         prepare(settings, Triton(), MODEL.model_copy(update={"onnx": {}}))
 
 
-def test_no_engine_is_served_before_the_gate_has_chosen_one(settings: Settings, kept: Engine) -> None:
+def test_no_engine_is_served_before_the_gate_has_chosen_one(settings: Settings, kept: PlanFile) -> None:
     assert current.get(settings) is None
 
 
-def test_a_restarted_triton_is_not_given_a_damaged_engine(settings: Settings, kept: Engine) -> None:
+def test_a_restarted_triton_is_not_given_a_damaged_engine(settings: Settings, kept: PlanFile) -> None:
     current.put(settings, kept.manifest.key)
-    kept.plan.write_bytes(b"plum")
+    kept.path.write_bytes(b"plum")
     assert current.get(settings) is None
 
 
 def test_a_new_start_of_the_stack_chooses_anew(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: Engine
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, kept: PlanFile
 ) -> None:
     current.put(settings, kept.manifest.key)
     monkeypatch.setattr(supervisor, "load_settings", lambda: settings)
@@ -143,9 +143,9 @@ def test_a_new_start_of_the_stack_chooses_anew(
     assert current.get(settings) is None
 
 
-def test_the_manifest_says_what_was_built(kept: Engine) -> None:
+def test_the_manifest_says_what_was_built(kept: PlanFile) -> None:
     manifest: dict[str, Any] = Manifest.model_validate_json(
-        kept.plan.with_name("manifest.json").read_bytes()
+        kept.path.with_name("manifest.json").read_bytes()
     ).model_dump()
     assert set(manifest) == {
         "key", "identity", "tensors", "layers", "build_seconds", "built_at", "size", "sha256",

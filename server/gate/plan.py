@@ -1,4 +1,4 @@
-"""What TensorRT needs before its models can be loaded: an engine for this machine, in Triton's model repository."""
+"""What TensorRT needs before its models can be loaded: a plan for this machine, in Triton's model repository."""
 
 import threading
 
@@ -10,14 +10,14 @@ from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.settings import Settings
 from server.tensorrt import current
 from server.tensorrt.builder_process import BuildCancelled, BuildFailed
-from server.tensorrt.ensure import ensure_engine
+from server.tensorrt.plans import ensure_plan
 from server.triton import tensorrt_backend
 from server.triton.installation import find_installation
 from server.triton.repository import place_model
 
 
-class EnginePreparation:
-    """Builds the engine or takes it from the cache, puts it in place and has Triton load it."""
+class PlanPreparation:
+    """Builds the plan or takes it from the cache, puts it in place and has Triton load it."""
 
     def __init__(
         self, settings: Settings, hardware: Hardware, model: ModelArtifacts, stopping: threading.Event
@@ -32,10 +32,10 @@ class EnginePreparation:
         return tensorrt_backend.unavailable_reason(self._hardware)
 
     def prepare(self, client: BackendClient, report: Report) -> None:
-        """Get the engine, which may take minutes the first time, and load it unless Triton has found it by itself.
+        """Get the plan, which may take minutes the first time, and load it unless Triton has found it by itself.
 
         Raises:
-            Hopeless: no engine can be built here.
+            Hopeless: none can be built here.
             BackendError: Triton cannot load it.
             OSError: it cannot be written to the cache or the repository.
             Stopping: the gate is being stopped.
@@ -46,9 +46,9 @@ class EnginePreparation:
             onnx = self._model.onnx.get(graph_precision(precision))
             if onnx is None:
                 raise ModelError(f"there is no {precision.upper()} export; run `bakeoff export` again")
-            engine = ensure_engine(self._settings, onnx, precision, report, self._stopping)
-            current.put(self._settings, engine.manifest.key)
-            place_model(self._settings.home.repositories / "tensorrt", engine.plan)
+            plan = ensure_plan(self._settings, onnx, precision, report, self._stopping)
+            current.put(self._settings, plan.manifest.key)
+            place_model(self._settings.home.repositories / "tensorrt", plan.path)
         except BuildCancelled:
             raise Stopping from None
         except (BuildFailed, ModelError, tensorrt_backend.VersionMismatch) as error:
