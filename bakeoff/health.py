@@ -4,9 +4,10 @@ import http.client
 import sys
 from urllib.parse import urlsplit
 
-from server.home import EnvFileProblem, bakeoff_home, state_file
+from server.home import EnvFileProblem, bakeoff_home
 from server.keys import KeyProblem, bearer, configured_keys
 from server.readiness import Document, read_document
+from server.state import READINESS
 
 TIMEOUT_S = 2.0
 MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")
@@ -15,7 +16,7 @@ MODELS = ("openclip_vit_b32", "openclip_vit_b32_encoded")
 def main() -> int:
     """Print one line and return the exit status: 0 when the container is ready, else 1."""
     try:
-        problems = _problems(read_document(state_file(bakeoff_home())))
+        problems = _problems(read_document(READINESS.at(bakeoff_home())))
     except EnvFileProblem as error:
         problems = [str(error)]
     if problems:

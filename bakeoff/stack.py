@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 
 from server.backends import pytorch_url
-from server.home import ROOT, state_file
+from server.home import ROOT
 from server.processes import segments
-from server.processes.supervisor import pid_file
 from server.readiness import read_document
 from server.settings import Settings
+from server.state import LAUNCH_PID, READINESS, SUPERVISORD_PID
 
 ENTRYPOINT = ROOT / "entrypoint.sh"
 
@@ -30,11 +30,11 @@ def start_detached(settings: Settings) -> Path:
     """Start the stack in the background and return the path of its log, which has a largest size (`capped_log`)."""
     log = settings.home.log / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    launch = launch_file(settings)
+    launch = LAUNCH_PID.at(settings.bakeoff_home)
     launch.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     # The states of an earlier start, a failure among them, are not those of this one.
-    state_file(settings.bakeoff_home).unlink(missing_ok=True)
+    READINESS.at(settings.bakeoff_home).unlink(missing_ok=True)
     writer = subprocess.Popen(
         [sys.executable, "-m", "server.processes.capped_log", log],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -48,16 +48,11 @@ def start_detached(settings: Settings) -> Path:
     return log
 
 
-def launch_file(settings: Settings) -> Path:
-    """Return the file with the process id of a stack started in the background, which may still be exporting."""
-    return settings.home.state / "launch.pid"
-
-
 def running(settings: Settings) -> psutil.Process | None:
     """Return the process of the stack that runs in this BAKEOFF_HOME, or None."""
-    for file in (pid_file(settings), launch_file(settings)):
+    for file in (SUPERVISORD_PID, LAUNCH_PID):
         try:
-            process = psutil.Process(int(file.read_text()))
+            process = psutil.Process(int(file.at(settings.bakeoff_home).read_text()))
             command = " ".join(process.cmdline())
         except (OSError, ValueError, psutil.Error):
             continue
@@ -79,7 +74,7 @@ def why_8002_is_closed(settings: Settings, asked: str | None = None) -> str | No
     if asked not in (None, pytorch_url(settings)):
         return None
     runs = running(settings) is not None
-    told = list(read_document(state_file(settings.bakeoff_home))["backends"]) if runs else []
+    told = list(read_document(READINESS.at(settings.bakeoff_home))["backends"]) if runs else []
     names = told or list(settings.backends)
     if "pytorch" in names:
         return None

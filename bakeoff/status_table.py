@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff import stack
-from server.home import state_file
-from server.live.history import History, history_file, read_history
+from server.live.history import History, read_history
 from server.model.artifacts import STAND_IN
 from server.readiness import Document, read_document
 from server.settings import Settings
+from server.state import HISTORY, READINESS
 
 REFRESH_S = 0.5
 START_GRACE_S = 3.0
@@ -29,7 +29,7 @@ STYLES = {"ready": "green", "skipped": "dim", "failed": "red"}
 
 def show(settings: Settings, console: Console) -> bool:
     """Print the table once; return whether the container is ready."""
-    document = read_document(state_file(settings.bakeoff_home))
+    document = read_document(READINESS.at(settings.bakeoff_home))
     console.print(_render(document, _history(settings)))
     return bool(document["ready"])
 
@@ -38,7 +38,7 @@ def watch(settings: Settings, console: Console) -> None:
     """Show the table live until Ctrl-C."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            document = read_document(state_file(settings.bakeoff_home))
+            document = read_document(READINESS.at(settings.bakeoff_home))
             live.update(_render(document, _history(settings)), refresh=True)
             time.sleep(REFRESH_S)
 
@@ -49,7 +49,7 @@ def wait_until_ready(settings: Settings, console: Console) -> str | None:
     seen: dict[str, str] = {}
     with Live(console=console, auto_refresh=False, transient=not console.is_terminal) as live:
         while True:
-            document = read_document(state_file(settings.bakeoff_home))
+            document = read_document(READINESS.at(settings.bakeoff_home))
             if console.is_terminal:
                 live.update(_render(document, _history(settings)), refresh=True)
             else:
@@ -81,7 +81,7 @@ def _print_changes(document: Document, seen: dict[str, str], console: Console) -
 
 
 def _history(settings: Settings) -> History:
-    return read_history(history_file(settings.bakeoff_home))
+    return read_history(HISTORY.at(settings.bakeoff_home))
 
 
 def _render(document: Document, history: History) -> RenderableType:

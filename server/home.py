@@ -49,8 +49,3 @@ def bakeoff_home() -> Path:
     """
     value = os.environ.get("BAKEOFF_HOME") or env_file().get("BAKEOFF_HOME")
     return Path(value).expanduser().absolute() if value else ROOT / "var"
-
-
-def state_file(home: Path) -> Path:
-    """Return the path of the readiness document under `home`."""
-    return home / "state" / "ready.json"

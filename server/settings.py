@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server import shared_memory
+from server import shared_memory, state
 from server.addresses import parse_host
 from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
 from server.keys import all_keys, parse_keys
@@ -327,7 +327,7 @@ class Home:
         self.engines = root / "engines"
         self.repositories = root / "model_repository"
         self.triton = root / "triton"
-        self.state = root / "state"
+        self.state = root / state.FOLDER
         self.log = root / "log"
         self.results = root / "results"
 

@@ -14,13 +14,13 @@ from server.gate.driver import Driver, Preparation
 from server.gate.plan import PlanPreparation
 from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
-from server.home import state_file
-from server.live.history import Recorder, history_file
+from server.live.history import Recorder
 from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.model.info import model_info
 from server.model.reference import Reference
 from server.settings import BackendName, SettingsError, load_settings
+from server.state import HISTORY, READINESS
 
 STOP_JOIN_S = 0.2
 
@@ -44,7 +44,7 @@ def main() -> None:
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
     table = backends(settings)
-    board = Board(state_file(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
+    board = Board(READINESS.at(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
     board.publish()
     preparations: dict[BackendName, Preparation] = {"tensorrt": PlanPreparation(settings, hardware, model, stopping)}
     threads = []
@@ -52,7 +52,7 @@ def main() -> None:
         driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))
         threads.append(threading.Thread(target=driver.run, name=backend.name, daemon=True))
         threads[-1].start()
-    recorder = Recorder(history_file(settings.bakeoff_home), tuple(table), facts(settings, hardware))
+    recorder = Recorder(HISTORY.at(settings.bakeoff_home), tuple(table), facts(settings, hardware))
     sampler = Sampler(list(table.values()), settings, recorder, stopping)
     threading.Thread(target=sampler.run, name="sampler", daemon=True).start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):

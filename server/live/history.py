@@ -25,11 +25,6 @@ MACHINE_COLUMNS = ("gpu", "gpu_memory", "cpu", "memory")
 History = dict[str, Any]
 
 
-def history_file(home: Path) -> Path:
-    """Return where the history lies under `BAKEOFF_HOME`."""
-    return home / "state" / "live.json"
-
-
 class Recorder:
     """Adds one look after the other; what a look does not tell is None."""
 

@@ -4,9 +4,9 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from server.settings import Settings
+from server.state import PAUSE
 
 MAX_IN_A_ROW = 5
 """Ends in a row without having been of use in between, after which a program is given up."""
@@ -36,24 +36,20 @@ class CrashLoop:
         return 0.0 if self.in_a_row < 2 else min(2.0 ** (self.in_a_row - 2), LONGEST_PAUSE_S)
 
 
-def pause_file(settings: Settings, program: str) -> Path:
-    """Return the file that holds how many seconds `program` has to wait before it starts."""
-    return settings.home.state / f"{program}.pause"
-
-
 def write_pause(settings: Settings, program: str, seconds: float) -> None:
     """Have the next start of `program` wait; on a full disk it does not."""
+    file = PAUSE.at(settings.bakeoff_home, program)
     with contextlib.suppress(OSError):
         if seconds:
-            pause_file(settings, program).write_text(str(seconds), encoding="ascii")
+            file.write_text(str(seconds), encoding="ascii")
         else:
-            pause_file(settings, program).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
 
 def back_off(settings: Settings, program: str) -> None:
     """Wait, if this program has ended several times in a row before it was of use."""
     try:
-        seconds = min(float(pause_file(settings, program).read_text(encoding="ascii")), LONGEST_PAUSE_S)
+        seconds = min(float(PAUSE.at(settings.bakeoff_home, program).read_text(encoding="ascii")), LONGEST_PAUSE_S)
     except (OSError, ValueError):
         return
     log.warning("waiting %g s: it has ended several times in a row before it was ready", seconds)

@@ -16,12 +16,11 @@ from pathlib import Path
 from supervisor import childutils
 
 from server.backends import backends
-from server.home import state_file
 from server.processes.crash_loop import USEFUL_AFTER_S, CrashLoop, write_pause
 from server.processes.programs import kill_program
-from server.processes.supervisor import fatal_file, last_lines_file
 from server.readiness import STALE_AFTER_S, age_s, read_document
 from server.settings import Settings, load_settings
+from server.state import GIVEN_UP, LAST_LINES, READINESS
 
 GATE = "readiness"
 """Watches the others; here it is watched itself."""
@@ -62,7 +61,7 @@ class Listener:
             self._gate_reported &= program != GATE
 
     def _look(self) -> None:
-        document = read_document(state_file(self._settings.bakeoff_home))
+        document = read_document(READINESS.at(self._settings.bakeoff_home))
         self._look_at_gate(age_s(document))
         found = document["backends"]
         for name, backend in backends(self._settings).items():
@@ -93,9 +92,10 @@ class Listener:
             write_pause(self._settings, program, loop.pause_s)
 
     def _give_up(self, program: str, reason: str) -> None:
+        home = self._settings.bakeoff_home
         with contextlib.suppress(OSError):  # on a full disk the exit status is lost, not the end
-            fatal_file(self._settings).write_text(program, encoding="utf-8")
-        print(_obituary(program, reason, last_lines_file(self._settings, program)), file=sys.stderr, flush=True)
+            GIVEN_UP.at(home).write_text(program, encoding="utf-8")
+        print(_obituary(program, reason, LAST_LINES.at(home, program)), file=sys.stderr, flush=True)
         os.kill(os.getppid(), signal.SIGTERM)
 
 

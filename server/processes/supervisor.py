@@ -17,7 +17,7 @@ from server.home import ROOT
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
 from server.settings import Settings, SettingsError, load_settings
-from server.tensorrt import current
+from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
 
 CONFIGURATION = ROOT / "supervisord.conf"
 
@@ -26,26 +26,6 @@ DRAIN_SHARE = 0.55
 
 KILL_MARGIN_S = 1.0
 """What supervisord keeps of STOP_TIMEOUT for itself, after it has killed what did not stop."""
-
-
-def pid_file(settings: Settings) -> Path:
-    """Return the file that holds supervisord's process id while it runs."""
-    return settings.home.state / "supervisord.pid"
-
-
-def fatal_file(settings: Settings) -> Path:
-    """Return the file that names the program that was given up, if any."""
-    return settings.home.state / "fatal"
-
-
-def last_lines_file(settings: Settings, program: str) -> Path:
-    """Return the file with the last lines that `program` printed before it ended."""
-    return settings.home.state / f"{program}.last"
-
-
-def lock_file(settings: Settings) -> Path:
-    """Return the file that a running stack holds locked."""
-    return settings.home.state / "stack.lock"
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -81,20 +61,17 @@ def main() -> None:
         settings = load_settings()
     except SettingsError as error:
         sys.exit(f"bakeoff: failed: {error}")
+    home = settings.bakeoff_home
     settings.home.state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_file(settings))
+    lock = FileLock(STACK_LOCK.at(home))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         sys.exit(
-            f"bakeoff: failed: a stack already runs in {settings.bakeoff_home}; stop it with `bakeoff down`, "
+            f"bakeoff: failed: a stack already runs in {home}; stop it with `bakeoff down`, "
             "or start this one with another BAKEOFF_HOME and other ports"
         )
-    fatal_file(settings).unlink(missing_ok=True)
-    (settings.home.state / "ready.json").unlink(missing_ok=True)
-    for pause in settings.home.state.glob("*.pause"):
-        pause.unlink()
-    current.file(settings).unlink(missing_ok=True)  # the gate decides anew which engine fits
+    clear(home)
     for folder in (settings.home.state, settings.home.log, settings.home.results):
         with contextlib.suppress(OSError):
             folder.chmod(0o700)  # what an earlier version made is open to everybody
@@ -108,10 +85,10 @@ def main() -> None:
     os.chdir(ROOT)
     descriptors.raise_limit()
     try:
-        supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(pid_file(settings)), *as_root])
+        supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(SUPERVISORD_PID.at(home)), *as_root])
     finally:
         segments.remove_all(settings)
-    if fatal_file(settings).exists():
+    if GIVEN_UP.at(home).exists():
         sys.exit(1)
 
 

@@ -7,7 +7,6 @@ from fastapi import Request
 
 from server.backends import Backend
 from server.hardware import Hardware
-from server.home import state_file
 from server.oip.model import ModelSpec
 from server.pytorch.documents import Documents
 from server.pytorch.engines import Engines
@@ -18,6 +17,7 @@ from server.pytorch.service import EmbeddingService
 from server.pytorch.trial import Trial
 from server.readiness import Document, read_document
 from server.settings import BackendName, Settings
+from server.state import READINESS
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def context(request: Request) -> Context:
 
 def ready_document(parts: Context) -> Document:
     """Return the readiness document of the whole container, not ready while this server is not."""
-    document = read_document(state_file(parts.settings.bakeoff_home))
+    document = read_document(READINESS.at(parts.settings.bakeoff_home))
     if document["ready"] and "pytorch" in parts.settings.backends and (problem := _problem(parts)):
         return {**document, "ready": False, "note": problem}
     return document

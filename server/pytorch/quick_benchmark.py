@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from server.files import write_atomic
 from server.home import ROOT
 from server.settings import Settings
+from server.state import BENCHMARK, BENCHMARK_LOCK, BENCHMARK_OUTPUT
 
 REPORT = "report.html"
 LONGEST_S = 600.0
@@ -33,11 +34,11 @@ class QuickBenchmark:
     """What all workers see of it lies in files; the worker that was asked waits for its end."""
 
     def __init__(self, settings: Settings) -> None:
-        state = settings.home.state
+        home = settings.bakeoff_home
         self._results = settings.home.results
-        self._state = state / "benchmark.json"
-        self._output = state / "benchmark.log"
-        self._lock = FileLock(state / "benchmark.lock")
+        self._state = BENCHMARK.at(home)
+        self._output = BENCHMARK_OUTPUT.at(home)
+        self._lock = FileLock(BENCHMARK_LOCK.at(home))
         self._waiting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

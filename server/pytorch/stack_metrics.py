@@ -8,10 +8,10 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from server.gate.board import State
-from server.home import state_file
 from server.live.machine import gpu_loads
 from server.readiness import read_document
 from server.settings import Settings
+from server.state import READINESS
 from server.tensorrt import current
 
 STATES: tuple[str, ...] = get_args(State)
@@ -26,7 +26,7 @@ class StackMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families; those of which nothing is known yet are left out."""
-        document = read_document(state_file(self._settings.bakeoff_home))
+        document = read_document(READINESS.at(self._settings.bakeoff_home))
         yield GaugeMetricFamily("bakeoff_ready", "Whether the container is ready", value=document["ready"])
         yield from _backends(document["backends"])
         model = {name: str(document["model"][name]) for name in MODEL_LABELS if name in document["model"]}

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from server.live.history import INTERVAL_S, history_file
+from server.live.history import INTERVAL_S
 from server.readiness import write_document
+from server.state import HISTORY, READINESS
 
 FOLDER = Path(__file__).parent / "recorded"
 WHY_SKIPPED = "TensorRT needs an NVIDIA GPU, and the driver reports none"
@@ -58,13 +59,13 @@ def invented_gpu() -> Answer:
 
 def put(home: Path, answer: Answer) -> None:
     """Write the readiness document and the history as the gate does, its last look being now."""
-    write_document(home / "state" / "ready.json", answer["ready"])
+    write_document(READINESS.at(home), answer["ready"])
     history = copy.deepcopy(answer["history"])
     if history:
         late = time.time() - history["at"][-1]
         history["at"] = [moment + late for moment in history["at"]]
         history["interval_s"] = INTERVAL_S
-        file = history_file(home)
+        file = HISTORY.at(home)
         temporary = file.with_suffix(".new")
         temporary.write_text(json.dumps(history), encoding="utf-8")
         temporary.replace(file)

@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from server.pytorch.page import SAMPLES
+from server.state import READINESS
 from tests.browser.recorded_states import (
     WHY_FAILED,
     WHY_SKIPPED,
@@ -142,7 +143,7 @@ def test_it_is_small(stack: Stack, page: Page) -> None:
 
 
 def test_it_is_there_before_the_gate(stack: Stack, page: Page) -> None:
-    (stack.home / "state" / "ready.json").unlink(missing_ok=True)
+    READINESS.at(stack.home).unlink(missing_ok=True)
     page.goto(stack.url)
     expect(page.locator("#verdict-text")).to_have_text("not ready: the readiness gate has not started yet")
     expect(page.locator("article.backend")).to_have_count(3)
@@ -226,7 +227,7 @@ def test_a_gpu_is_shown_for_the_machine_and_each_backend(stack: Stack, page: Pag
 
 def test_a_gate_that_is_gone_is_not_believed(stack: Stack, page: Page) -> None:
     stack.put(recorded("ready"))
-    file = stack.home / "state" / "ready.json"
+    file = READINESS.at(stack.home)
     document = json.loads(file.read_text())
     file.write_text(json.dumps({**document, "updated": time.time() - 60, "updated_boot_s": -60}))
     page.goto(stack.url)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from server.state import READINESS
 from tests.stack.stack import RunningStack
 
 Inject = Callable[[RunningStack], None]
@@ -37,7 +38,7 @@ def _spoil(file: Path) -> None:
 
 def damage_document(stack: RunningStack) -> None:
     """Damage the readiness document; the gate replaces it."""
-    (stack.home / "state" / "ready.json").write_text("{")
+    READINESS.at(stack.home).write_text("{")
 
 
 def fill_disk(then: Inject) -> Callable[[RunningStack], Callable[[], None]]:

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from server import shared_memory
-from server.home import state_file
 from server.readiness import read_document, write_document
+from server.state import READINESS
 from tests.stack.conftest import SHIFT
 from tests.stack.stack import PRECISION, RunningStack, same_model, start
 
@@ -94,7 +94,7 @@ def test_health_sees_a_stopped_backend_that_the_gate_has_not_seen_yet(stack: Run
     gate.suspend()
     triton.suspend()
     try:
-        with kept_fresh(state_file(stack.home)):
+        with kept_fresh(READINESS.at(stack.home)):
             answer = stack.bakeoff("health")
     finally:
         triton.resume()

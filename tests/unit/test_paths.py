@@ -22,6 +22,7 @@ from server.home import ROOT
 from server.paths import checkout_problem, home_problem
 from server.processes import supervisor
 from server.settings import Settings, SettingsError, load_settings
+from server.state import SUPERVISORD_PID
 
 NASTY = 'a b\'s "c" $HOME %(x)s %e `id` é\\ &#;[red]*?'
 NOT_UTF8 = os.fsdecode(b"gr\xf6\xdfe")
@@ -49,9 +50,7 @@ def parsed(home: Path) -> ServerOptions:
     settings.home.state.mkdir(parents=True, exist_ok=True)
     with changed(supervisor.environment(settings)):
         options = ServerOptions()
-        options.realize(
-            ["--configuration", str(supervisor.CONFIGURATION), "--pidfile", str(supervisor.pid_file(settings))]
-        )
+        options.realize(["--configuration", str(supervisor.CONFIGURATION), "--pidfile", str(SUPERVISORD_PID.at(home))])
     return options
 
 

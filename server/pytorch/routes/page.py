@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from server.live.history import history_file, read_history
+from server.live.history import read_history
 from server.pytorch import guide, page
 from server.pytorch.context import Context, context, ready_document
 from server.pytorch.errors import NotReady, answer
 from server.pytorch.observed import request_id
 from server.pytorch.quick_benchmark import AlreadyRunning, last_report
 from server.pytorch.tracing import onward
+from server.state import HISTORY
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
@@ -54,7 +55,7 @@ def live(
     shown = {
         "backends": {name: asdict(backend) for name, backend in parts.backends.items()},
         "ready": ready_document(parts),
-        "history": read_history(history_file(parts.settings.bakeoff_home), since),
+        "history": read_history(HISTORY.at(parts.settings.bakeoff_home), since),
         "benchmark": parts.benchmark.state(),
         "report": report.parent.name if report else None,
         "samples": page.SAMPLES,

@@ -12,6 +12,7 @@ import pytest
 
 from server import shared_memory
 from server.model.reference import Reference
+from server.state import READINESS
 from tests.stack.stack import RunningStack
 
 NOBODY = 65534
@@ -67,7 +68,7 @@ def test_no_folder_of_the_stack_shows_another_user_anything(served: RunningStack
 def test_every_file_of_the_stack_is_for_its_user_only(served: RunningStack) -> None:
     """State, logs, metrics and rendered repositories, one by one; the folder above them is the test's own."""
     rights = {path: path.stat().st_mode for path in made(served.home)}
-    assert served.home / "state" / "ready.json" in rights
+    assert READINESS.at(served.home) in rights
     assert {path: oct(mode) for path, mode in rights.items() if mode & 0o077} == {}
 
 

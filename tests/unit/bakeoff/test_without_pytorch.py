@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from bakeoff import stack
 from bakeoff.cli import app
 from bakeoff.stack import why_8002_is_closed
-from server.home import state_file
 from server.settings import Settings
+from server.state import READINESS
 
 COMMANDS = (["bench", "--quick"], ["bench-server"], ["soak"])
 CAUSE = "which pytorch serves and where the others are found: the stack {} with BACKENDS={}; add pytorch to BACKENDS"
@@ -56,7 +56,7 @@ def test_a_stack_elsewhere_is_not_explained_by_the_settings_here(tmp_path: Path,
 def test_what_runs_counts_and_not_what_this_shell_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(bakeoff_home=tmp_path)
     monkeypatch.setattr(stack, "running", lambda _: os.getpid())
-    file = state_file(tmp_path)
+    file = READINESS.at(tmp_path)
     file.parent.mkdir(parents=True)
     for names in (["onnx", "tensorrt"], ["pytorch", "onnx"]):
         file.write_text(json.dumps({"ready": True, "backends": {name: {"state": "ready"} for name in names}}))

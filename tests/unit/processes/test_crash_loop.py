@@ -2,8 +2,9 @@
 
 import pytest
 
-from server.processes.crash_loop import LONGEST_PAUSE_S, MAX_IN_A_ROW, CrashLoop, back_off, pause_file, write_pause
+from server.processes.crash_loop import LONGEST_PAUSE_S, MAX_IN_A_ROW, CrashLoop, back_off, write_pause
 from server.settings import Settings
+from server.state import PAUSE
 
 
 def test_a_program_that_was_of_use_is_started_at_once_for_ever() -> None:
@@ -36,7 +37,7 @@ def test_the_next_start_waits_as_long_as_it_was_told(tmp_path, monkeypatch: pyte
     write_pause(settings, "pytorch", 4.0)
     back_off(settings, "pytorch")
     write_pause(settings, "pytorch", 0.0)
-    assert not pause_file(settings, "pytorch").exists()
+    assert not PAUSE.at(tmp_path, "pytorch").exists()
     back_off(settings, "pytorch")
     assert waited == [4.0]
 
@@ -57,7 +58,7 @@ def test_no_file_makes_a_start_wait_for_long(
 ) -> None:
     settings = Settings(bakeoff_home=tmp_path)
     settings.home.state.mkdir()
-    pause_file(settings, "pytorch").write_text(written)
+    PAUSE.at(tmp_path, "pytorch").write_text(written)
     waited: list[float] = []
     monkeypatch.setattr("server.processes.crash_loop.time.sleep", waited.append)
     back_off(settings, "pytorch")

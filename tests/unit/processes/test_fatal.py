@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from server import readiness
-from server.home import state_file
 from server.processes import fatal
 from server.processes.fatal import GATE, Listener
 from server.readiness import write_document
 from server.settings import Settings
+from server.state import READINESS
 
 RUNNING = f"processname:{GATE} groupname:gate from_state:STARTING pid:1"
 EXITED = f"processname:{GATE} groupname:gate from_state:RUNNING expected:0 pid:1"
@@ -25,7 +25,7 @@ class Stack:
         boot = readiness._since_boot
         monkeypatch.setattr(readiness, "_since_boot", lambda: boot() + self.later_s)
         monkeypatch.setattr(fatal, "kill_program", lambda name: self.killed.append(name) or True)
-        self._file = state_file(folder)
+        self._file = READINESS.at(folder)
         self.listener = Listener(Settings(bakeoff_home=folder, hang_timeout_s=30))
         self._file.parent.mkdir(parents=True)
 

@@ -13,13 +13,12 @@ from supervisor.process import EventListenerPool
 from supervisor.states import ProcessStates
 
 from server import readiness
-from server.home import state_file
 from server.processes import fatal
-from server.processes.crash_loop import USEFUL_AFTER_S, pause_file
+from server.processes.crash_loop import USEFUL_AFTER_S
 from server.processes.fatal import GATE
-from server.processes.supervisor import fatal_file, last_lines_file
 from server.readiness import write_document
 from server.settings import Settings
+from server.state import GIVEN_UP, LAST_LINES, PAUSE, READINESS
 
 SUPERVISORD = 4242
 BACKENDS = [("pytorch", "pytorch"), ("triton-onnx", "onnx"), ("triton-tensorrt", "tensorrt")]
@@ -68,7 +67,7 @@ class Stack:
     def is_reported(self, **states: str) -> None:
         """Have the gate write its document, and supervisord's clock tick."""
         found = {"ready": False, "backends": {name: {"state": state} for name, state in states.items()}}
-        self._steps.append(lambda: write_document(state_file(self.settings.bakeoff_home), found))
+        self._steps.append(lambda: write_document(READINESS.at(self.settings.bakeoff_home), found))
         self._tell(events.Tick5Event(1790000000, None))
 
     def stops(self) -> None:
@@ -105,7 +104,7 @@ class Stack:
         self._now += seconds
 
     def _pause(self, program: str) -> float:
-        file = pause_file(self.settings, program)
+        file = PAUSE.at(self.settings.bakeoff_home, program)
         return float(file.read_text()) if file.exists() else 0.0
 
 
@@ -123,14 +122,14 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 def test_a_backend_that_ends_five_times_before_it_is_ready_is_given_up_with_its_last_lines(
     stack: Stack, program: str, backend: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    last_lines_file(stack.settings, program).write_text("CUDA out of memory\nAborted\n")
+    LAST_LINES.at(stack.settings.bakeoff_home, program).write_text("CUDA out of memory\nAborted\n")
     for _ in range(5):
         stack.runs(program, seconds=100)
         stack.is_reported(**{backend: "warming", **{other: "ready" for _, other in BACKENDS if other != backend}})
         stack.ends(program)
     assert stack.listen() == 1
     assert stack.pauses[:4] == [0, 1, 2, 4]
-    assert fatal_file(stack.settings).read_text() == program
+    assert GIVEN_UP.at(stack.settings.bakeoff_home).read_text() == program
     assert capfd.readouterr().err.splitlines() == [
         f"the last lines of {program}:", "  CUDA out of memory", "  Aborted",
         f"bakeoff: failed: {program} ended 5 times in a row before it was ready",
@@ -143,7 +142,7 @@ def test_four_ends_are_no_loop_and_other_programs_are_counted_apart(stack: Stack
             stack.runs(program)
             stack.ends(program)
     assert stack.listen() == 0
-    assert not fatal_file(stack.settings).exists()
+    assert not GIVEN_UP.at(stack.settings.bakeoff_home).exists()
 
 
 @pytest.mark.parametrize(("program", "backend"), BACKENDS)
@@ -189,7 +188,7 @@ def test_a_time_that_an_earlier_run_took_is_no_use(stack: Stack) -> None:
 def test_one_that_supervisord_gives_up_is_given_up_at_once(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
     stack.is_given_up_by_supervisord("pytorch")
     assert stack.listen() == 1
-    assert fatal_file(stack.settings).read_text() == "pytorch"
+    assert GIVEN_UP.at(stack.settings.bakeoff_home).read_text() == "pytorch"
     assert "bakeoff: failed: pytorch ended at every start; its lines above say why" in capfd.readouterr().err
 
 

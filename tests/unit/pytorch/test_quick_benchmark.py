@@ -10,6 +10,7 @@ import pytest
 from server.pytorch import quick_benchmark
 from server.pytorch.quick_benchmark import AlreadyRunning, QuickBenchmark, last_report
 from server.settings import Settings
+from server.state import BENCHMARK, BENCHMARK_OUTPUT
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ async def test_a_second_one_is_refused(settings: Settings, same_worker: bool) ->
 
 def test_one_that_ended_with_the_server_does_not_run_for_ever(settings: Settings) -> None:
     state = {"running": True, "pid": 2**22 + 1, "status": None, "started": 1.0}
-    (settings.home.state / "benchmark.json").write_text(json.dumps(state))
-    (settings.home.state / "benchmark.log").write_text("")
+    BENCHMARK.at(settings.bakeoff_home).write_text(json.dumps(state))
+    BENCHMARK_OUTPUT.at(settings.bakeoff_home).write_text("")
     found = QuickBenchmark(settings).state()
     assert (found["running"], found["status"]) == (False, 1)
 
