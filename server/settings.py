@@ -18,6 +18,7 @@ from server.addresses import parse_host
 from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
 from server.keys import all_keys, parse_keys
 from server.paths import home_problem
+from server.stop import SHORTEST_S
 
 Precision = Literal["fp16", "bf16", "tf32", "fp32"]
 BackendName = Literal["pytorch", "onnx", "tensorrt"]
@@ -215,7 +216,9 @@ class Settings(BaseSettings):
         le=3600,
         description="seconds after which a backend that hangs, or answers the gate with errors, is killed and restarted",
     )
-    stop_timeout: float = Field(9, gt=1, le=600, description="seconds in which SIGTERM drains and stops everything")
+    stop_timeout: float = Field(
+        9, ge=SHORTEST_S, le=600, description="seconds in which SIGTERM drains and stops everything"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line printed")
     log_format: Literal["text", "json"] = Field(
         "text", description="log lines for people, or one JSON object a line, Triton's lines as its `message`"

@@ -4,12 +4,13 @@ import logging
 import signal
 import sys
 import threading
+import time
 
 from server import logs
 from server.backends import backends, own_header
 from server.gate.board import Board
 from server.gate.client import BackendClient
-from server.gate.drain import SHARE, drain
+from server.gate.drain import drain
 from server.gate.driver import Driver, Preparation
 from server.gate.plan import PlanPreparation
 from server.gate.sampler import Sampler, facts
@@ -21,8 +22,7 @@ from server.model.info import model_info
 from server.model.reference import Reference
 from server.settings import BackendName, SettingsError, load_settings
 from server.state import HISTORY, READINESS
-
-STOP_JOIN_S = 0.2
+from server.stop import stop_plan
 
 log = logging.getLogger("bakeoff.readiness")
 
@@ -58,16 +58,18 @@ def main() -> None:
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
     board.publish(closing=True)
+    plan = stop_plan(settings.stop_timeout)
     drain(
         table.values(),
         lambda backend, seconds: BackendClient(
             backend.host, backend.http_port, own_header(backend, settings), answer_timeout_s=seconds
         ),
-        settings.stop_timeout * SHARE,
+        plan.drain_s,
     )
     board.publish(closing=True)
+    deadline = time.monotonic() + plan.join_s
     for thread in threads:
-        thread.join(STOP_JOIN_S)  # a build ends in its own process, which is stopped first
+        thread.join(max(0.0, deadline - time.monotonic()))  # a build ends in its own process, which is stopped first
 
 
 main()

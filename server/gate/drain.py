@@ -17,9 +17,6 @@ from server.gate.client import BackendClient, BackendError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.processes.programs import kill_program, stop_program
 
-SHARE = 0.5
-"""Part of STOP_TIMEOUT that this may take; ending takes the rest."""
-
 LOOK_EVERY_S = 0.05
 
 log = logging.getLogger("bakeoff.readiness")

@@ -18,19 +18,14 @@ from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
 from server.settings import Settings, SettingsError, load_settings
 from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
+from server.stop import stop_plan
 
 CONFIGURATION = ROOT / "supervisord.conf"
-
-DRAIN_SHARE = 0.55
-"""Part of STOP_TIMEOUT in which the gate may have the backends drained; it takes a little less (`server.gate.drain`)."""
-
-KILL_MARGIN_S = 1.0
-"""What supervisord keeps of STOP_TIMEOUT for itself, after it has killed what did not stop."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return the variables that `supervisord.conf` and the programs under it read."""
-    drain_s = settings.stop_timeout * DRAIN_SHARE
+    plan = stop_plan(settings.stop_timeout)
     starts = {
         f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower()
         for name in ("pytorch", "onnx", "tensorrt")
@@ -39,8 +34,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),
         "PATH": os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH")])),
-        "BAKEOFF_DRAIN_WAIT": f"{drain_s:.0f}",
-        "BAKEOFF_STOP_WAIT": f"{max(1.0, settings.stop_timeout - KILL_MARGIN_S - drain_s):.0f}",
+        "BAKEOFF_DRAIN_WAIT": str(plan.gate_wait_s),
+        "BAKEOFF_STOP_WAIT": str(plan.program_wait_s),
         "LOG_FORMAT": settings.log_format,
         "LOG_LEVEL": settings.log_level,
         **_without_proxy(settings),

@@ -8,9 +8,7 @@ from server.backends import Backend, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME, configured_triton_key
 from server.processes import segments
 from server.settings import BackendName, Settings
-
-EXIT_SHARE = 0.15
-"""Part of STOP_TIMEOUT that Triton waits for open connections. The gate has drained it before; unloading takes the rest."""
+from server.stop import stop_plan
 
 BODY_LIMIT = "http-max-input-size"
 LARGEST_INTEGER = 2**31 - 1
@@ -58,7 +56,7 @@ def arguments(
         f"--grpc-port={backend.grpc_port}",
         f"--metrics-address={_http_address(_metrics_host(settings))}",
         f"--metrics-port={backend.metrics_port}",
-        f"--exit-timeout-secs={max(1, int(settings.stop_timeout * EXIT_SHARE))}",
+        f"--exit-timeout-secs={stop_plan(settings.stop_timeout).triton_exit_s}",
         f"--log-verbose={1 if settings.log_level == 'debug' else 0}",
         f"--log-info={'true' if settings.log_level in ('debug', 'info') else 'false'}",
         # Off by default, and the only percentiles that a Triton tells; the gate and the dashboard show them.
