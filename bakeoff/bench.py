@@ -63,7 +63,7 @@ def bench(
     from bench.options import BenchOptions
     from bench.run import run_benchmark
     from bench.vast import vast_ports
-    from server.backends import pytorch_url
+    from server.backend_addresses import pytorch_url
     from server.images.bundled import FOLDER
 
     try:

@@ -115,7 +115,7 @@ def bench_server(
     """Measure the PyTorch server alone, beside what this machine can do in process."""
     from bench.errors import BenchError, NothingAnswersError
     from bench.server.run import run
-    from server.backends import pytorch_url
+    from server.backend_addresses import pytorch_url
     from server.images.bundled import FOLDER
 
     settings = _settings()
@@ -138,7 +138,7 @@ def soak(
     from bench.errors import BenchError, NothingAnswersError
     from bench.server.soak import problems
     from bench.server.soak import soak as run
-    from server.backends import pytorch_url
+    from server.backend_addresses import pytorch_url
     from server.images.bundled import FOLDER
 
     settings = _settings()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from server.backends import pytorch_url
+from server.backend_addresses import pytorch_url
 from server.home import ROOT
 from server.processes import segments
 from server.readiness import read_document

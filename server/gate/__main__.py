@@ -7,9 +7,9 @@ import threading
 import time
 
 from server import logs
-from server.backends import backends, own_header
+from server.backend_addresses import addresses, own_header
+from server.backends.client import BackendClient
 from server.gate.board import Board
-from server.gate.client import BackendClient
 from server.gate.drain import drain
 from server.gate.driver import Driver, Preparation
 from server.gate.plan import PlanPreparation
@@ -43,7 +43,7 @@ def main() -> None:
         sys.exit(str(error))
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
-    table = backends(settings)
+    table = addresses(settings)
     board = Board(READINESS.at(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
     board.publish()
     preparations: dict[BackendName, Preparation] = {"tensorrt": PlanPreparation(settings, hardware, model, stopping)}

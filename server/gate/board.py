@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from server.backends import Backend
+from server.backend_addresses import BackendAddress
 from server.logs import one_line
 from server.readiness import write_document
 from server.settings import BackendName
@@ -35,7 +35,7 @@ class BackendStatus:
         parity: the agreement with the reference, once verified.
     """
 
-    backend: Backend
+    backend: BackendAddress
     state: State = "starting"
     reason: str | None = None
     progress: float = 0.0
@@ -79,7 +79,7 @@ class Board:
     """Thread-safe; each backend's driver changes its own entry, the gate publishes the whole."""
 
     def __init__(
-        self, path: Path, model: dict[str, Any], backends: list[Backend], required: tuple[BackendName, ...] = ()
+        self, path: Path, model: dict[str, Any], backends: list[BackendAddress], required: tuple[BackendName, ...] = ()
     ) -> None:
         """Begin with every backend `starting`.
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from server.backends.client import BackendClient, BackendError, Busy, ModelLost
 from server.gate.checks import bounds
-from server.gate.client import BackendClient, BackendError, Busy, ModelLost
 from server.model.agreement import compare
 from server.model.reference import Reference
 from server.settings import Precision

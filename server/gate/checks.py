@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from server.gate.client import BackendClient
+from server.backends.client import BackendClient
 from server.model.agreement import Agreement, compare
 from server.model.reference import Reference
 from server.settings import Precision

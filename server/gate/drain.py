@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from server.backends import Backend
-from server.gate.client import BackendClient, BackendError
+from server.backend_addresses import BackendAddress
+from server.backends.client import BackendClient, BackendError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.processes.programs import kill_program, stop_program
 
@@ -21,10 +21,10 @@ LOOK_EVERY_S = 0.05
 
 log = logging.getLogger("bakeoff.readiness")
 
-Connect = Callable[[Backend, float], BackendClient]
+Connect = Callable[[BackendAddress, float], BackendClient]
 
 
-def drain(backends: Iterable[Backend], connect: Connect, seconds: float) -> None:
+def drain(backends: Iterable[BackendAddress], connect: Connect, seconds: float) -> None:
     """Drain all backends side by side; return when they are done, or after `seconds`.
 
     Args:
@@ -46,7 +46,7 @@ def drain(backends: Iterable[Backend], connect: Connect, seconds: float) -> None
     psutil.wait_procs(ending, timeout=max(0.0, deadline - time.monotonic()))
 
 
-def _drain_triton(backend: Backend, connect: Connect, deadline: float) -> None:
+def _drain_triton(backend: BackendAddress, connect: Connect, deadline: float) -> None:
     try:
         with connect(backend, max(0.1, deadline - time.monotonic())) as client:
             for model in (ENCODED_MODEL, PIXEL_MODEL):  # the first is an ensemble whose requests end in the second

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from server.backends import Backend, own_header
+from server.backend_addresses import BackendAddress, own_header
+from server.backends.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
 from server.gate.board import Board
 from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
-from server.gate.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
 from server.gate.decoders import decoding_s
 from server.gate.model_processes import ModelProcesses
 from server.hardware import Hardware
@@ -66,7 +66,7 @@ class Driver:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: BackendAddress,
         board: Board,
         settings: Settings,
         hardware: Hardware,

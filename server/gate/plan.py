@@ -2,7 +2,7 @@
 
 import threading
 
-from server.gate.client import BackendClient
+from server.backends.client import BackendClient
 from server.gate.driver import Hopeless, Report, Stopping
 from server.hardware import Hardware
 from server.model.artifacts import ModelArtifacts, ModelError, graph_precision

@@ -8,7 +8,7 @@ from collections import deque
 import httpx
 
 from server.addresses import netloc
-from server.backends import Backend, metrics_host, own_header
+from server.backend_addresses import BackendAddress, metrics_host, own_header
 from server.hardware import Hardware
 from server.live import machine
 from server.live.figures import Figures, latency, rates, read_figures
@@ -27,7 +27,7 @@ class Sampler:
     """One thread; what it cannot see leaves a gap, and is no reason to stop."""
 
     def __init__(
-        self, backends: list[Backend], settings: Settings, recorder: Recorder, stopping: threading.Event
+        self, backends: list[BackendAddress], settings: Settings, recorder: Recorder, stopping: threading.Event
     ) -> None:
         self._backends = backends
         self._metrics_hosts = {backend.name: metrics_host(backend, settings) for backend in backends}
@@ -93,7 +93,7 @@ def facts(settings: Settings, hardware: Hardware) -> dict[str, object]:
     }
 
 
-def _ask(client: httpx.Client, backend: Backend, host: str, headers: dict[str, str]) -> Figures | None:
+def _ask(client: httpx.Client, backend: BackendAddress, host: str, headers: dict[str, str]) -> Figures | None:
     at = time.monotonic()
     try:
         answer = client.get(f"http://{netloc(host, backend.metrics_port)}/metrics", headers=headers)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from supervisor import childutils
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.processes.crash_loop import USEFUL_AFTER_S, CrashLoop, write_pause
 from server.processes.programs import kill_program
 from server.readiness import STALE_AFTER_S, age_s, read_document
@@ -64,7 +64,7 @@ class Listener:
         document = read_document(READINESS.at(self._settings.bakeoff_home))
         self._look_at_gate(age_s(document))
         found = document["backends"]
-        for name, backend in backends(self._settings).items():
+        for name, backend in addresses(self._settings).items():
             if found.get(name, {}).get("state") == "ready":
                 self._useful.add(backend.program)
 
@@ -82,7 +82,7 @@ class Listener:
         return time.monotonic() - self._running_since.get(program, time.monotonic())
 
     def _ended(self, program: str) -> None:
-        serves = {backend.program for backend in backends(self._settings).values()}
+        serves = {backend.program for backend in addresses(self._settings).values()}
         useful = program in self._useful if program in serves else self._ran_s(program) > USEFUL_AFTER_S
         self._useful.discard(program)
         loop = self._loops[program]

@@ -4,16 +4,16 @@ Whoever ends a Triton removes them: one that is killed cannot, and the photos in
 """
 
 from server import shared_memory
-from server.backends import Backend, backends
+from server.backend_addresses import BackendAddress, addresses
 from server.settings import BACKEND_NAMES, Settings
 
 
-def prefix(backend: Backend) -> str:
+def prefix(backend: BackendAddress) -> str:
     """Return the prefix of this backend's files in /dev/shm, its own for every port."""
     return f"bakeoff-{backend.name}-{backend.http_port}-"
 
 
-def remove(backend: Backend) -> None:
+def remove(backend: BackendAddress) -> None:
     """Remove what a tritonserver that has ended left behind; to be called while none runs on its port."""
     for stale in shared_memory.FOLDER.glob(f"{prefix(backend)}*"):
         stale.unlink(missing_ok=True)
@@ -22,6 +22,6 @@ def remove(backend: Backend) -> None:
 def remove_all(settings: Settings) -> None:
     """Remove what every Triton of a stack that has ended left behind, also of one that is not enabled any more."""
     every = settings.model_copy(update={"backends": BACKEND_NAMES})
-    for backend in backends(every).values():
+    for backend in addresses(every).values():
         if backend.repository is not None:
             remove(backend)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from server.backends import backends, own_header
+from server.backend_addresses import addresses, own_header
 from server.hardware import Hardware
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -73,7 +73,7 @@ def create_app(
     )
 
     documents = Documents(settings.max_batch_size, settings.request_timeout_s)
-    table = backends(settings)
+    table = addresses(settings)
     trial = Trial(table, {name: own_header(backend, settings) for name, backend in table.items()})
     benchmark = QuickBenchmark(settings)
     keys = CurrentKeys(settings, tell=heartbeat.row == 0)

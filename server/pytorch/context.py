@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from fastapi import Request
 
-from server.backends import Backend
+from server.backend_addresses import BackendAddress
 from server.hardware import Hardware
 from server.oip.model import ModelSpec
 from server.pytorch.documents import Documents
@@ -39,7 +39,7 @@ class Context:
     metrics: Metrics
     specs: dict[str, ModelSpec]
     described: dict[str, Any]
-    backends: dict[BackendName, Backend]
+    backends: dict[BackendName, BackendAddress]
     trial: Trial
     benchmark: QuickBenchmark
 

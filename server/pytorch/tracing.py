@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
 
-from server.backends import Backend
+from server.backend_addresses import BackendAddress
 from server.settings import Settings
 
 HEADERS = ("traceparent", "tracestate")
@@ -22,7 +22,7 @@ _propagator = TraceContextTextMapPropagator()
 class Tracing:
     """Makes a span of every request that is to be traced."""
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
+    def __init__(self, settings: Settings, backend: BackendAddress) -> None:
         """Send spans to `settings.otlp_endpoint` from a thread of its own; what cannot be sent is dropped and logged."""
         # Half a second to import, which is for those who want traces.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

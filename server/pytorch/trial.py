@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from server.backends import Backend
+from server.backend_addresses import BackendAddress
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL
 from server.oip.split import Readings, readings, split_between
 from server.settings import BackendName
@@ -34,7 +34,7 @@ class Trial:
     """Asks the backends. Kept for the worker's life, because a connection that is open already is what is measured."""
 
     def __init__(
-        self, backends: Mapping[BackendName, Backend], headers: Mapping[BackendName, Mapping[str, str]]
+        self, backends: Mapping[BackendName, BackendAddress], headers: Mapping[BackendName, Mapping[str, str]]
     ) -> None:
         """Connect to nobody yet; a backend's `headers` go with every request to it."""
         self._backends = backends

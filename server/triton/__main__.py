@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from server import logs
-from server.backends import Backend, backends
+from server.backend_addresses import BackendAddress, addresses
 from server.hardware import resolve
 from server.keys import admin_secret
 from server.model.artifacts import ModelError, onnx_file
@@ -31,7 +31,7 @@ def main(name: str) -> None:
     try:
         settings = load_settings()
         logs.configure(settings.log_level, settings.log_format)
-        backend = {one.name: one for one in backends(settings).values()}.get(name)  # type: ignore[call-overload]
+        backend = {one.name: one for one in addresses(settings).values()}.get(name)  # type: ignore[call-overload]
         if backend is None:
             sys.exit(f"{name} is not an enabled backend")
         if name == "tensorrt" and (reason := tensorrt_backend.unavailable_reason(resolve(settings))):
@@ -57,7 +57,7 @@ def _below(home: Path, folder: Path) -> Path:
     return folder.relative_to(home) if folder.is_relative_to(home) else folder
 
 
-def _become_tritonserver(backend: Backend, settings: Settings) -> None:
+def _become_tritonserver(backend: BackendAddress, settings: Settings) -> None:
     installation = find_installation()
     folder = settings.home.triton / backend.name
     composed = compose_backends(installation, folder / "backends")

@@ -4,7 +4,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from server.addresses import netloc
-from server.backends import Backend, protects_metrics
+from server.backend_addresses import BackendAddress, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME, configured_triton_key
 from server.processes import segments
 from server.settings import BackendName, Settings
@@ -36,7 +36,7 @@ SHARED_MEMORY = "shared-memory"
 
 
 def arguments(
-    backend: Backend, settings: Settings, *, repository: Path, backends: Path, known: Container[str]
+    backend: BackendAddress, settings: Settings, *, repository: Path, backends: Path, known: Container[str]
 ) -> list[str]:
     """Return the arguments after the program's name.
 
@@ -96,7 +96,7 @@ def _body_limit(settings: Settings, known: Container[str]) -> list[str]:
     return [f"--{BODY_LIMIT}={limit}"] if BODY_LIMIT in known else []
 
 
-def _tracing(backend: Backend, settings: Settings) -> list[str]:
+def _tracing(backend: BackendAddress, settings: Settings) -> list[str]:
     """Return what has Triton send its own spans; it takes over the trace that a request's `traceparent` names."""
     if not settings.otlp_endpoint:
         return []

@@ -14,7 +14,7 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.hardware import resolve
 from server.pytorch import errors
 from server.pytorch.access import Access
@@ -44,8 +44,8 @@ def main() -> None:
         engines=cast("Any", SimpleNamespace(loaded=True)),
         heartbeat=cast("Any", SimpleNamespace(silent=list)),
         metrics=metrics,
-        backends=backends(settings),
-        trial=Trial(backends(settings), {}),
+        backends=addresses(settings),
+        trial=Trial(addresses(settings), {}),
         benchmark=QuickBenchmark(settings),
     )
     app.state.context = Context(**parts)

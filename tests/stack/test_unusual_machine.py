@@ -11,7 +11,7 @@ from tritonclient import grpc, http
 
 from bench.addresses import Addresses
 from bench.targets import discover
-from server.backends import pytorch_url
+from server.backend_addresses import pytorch_url
 from server.model.reference import Reference
 from server.settings import Settings
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, same_model, start

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.addresses import Addresses, parse_ports, reachable
-from server.backends import backends, pytorch_url
-from server.gate.client import BackendClient
+from server.backend_addresses import addresses, pytorch_url
+from server.backends.client import BackendClient
 from server.preflight import run_checks
 from server.pytorch.family import _listen
 from server.settings import Settings, SettingsError, load_settings
@@ -39,7 +39,7 @@ def test_every_way_to_write_an_address_works(
     monkeypatch.setenv("HOST", given_host)
     settings = load_settings()
     assert settings.host == host
-    onnx = backends(settings)["onnx"]
+    onnx = addresses(settings)["onnx"]
     assert onnx.url == url
     assert onnx.grpc_url == url.removeprefix("http://").replace("8010", "8011")
     assert pytorch_url(settings) == url.replace("8010", "8002")
@@ -53,7 +53,7 @@ def test_protected_metrics_stay_on_the_loopback(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("API_KEY", "key")
     settings = Settings(host="::")
     words = arguments(
-        backends(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"), known=frozenset()
+        addresses(settings)["onnx"], settings, repository=Path("/r"), backends=Path("/b"), known=frozenset()
     )
     assert "--metrics-address=127.0.0.1" in words
 
@@ -84,7 +84,7 @@ USUAL_PORTS = {value for name, value in Settings() if name.endswith("_port")}
 )
 def test_any_address_survives_a_url(address: IPv4Address | IPv6Address, port: int) -> None:
     settings = Settings(host=str(address), onnx_http_port=port, backends=("onnx",))
-    parts = urlsplit(backends(settings)["onnx"].url)
+    parts = urlsplit(addresses(settings)["onnx"].url)
     assert parts.port == port
     reached = ip_address(parts.hostname or "")
     wanted = ip_address(settings.host)

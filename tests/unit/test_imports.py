@@ -69,5 +69,5 @@ def test_a_circle_is_found(graph: Graph) -> None:
 
 def test_the_imports_are_seen() -> None:
     found = packages()
-    assert {"tensorrt", "processes", "backends"} <= found["triton"]
+    assert {"tensorrt", "processes", "backend_addresses"} <= found["triton"]
     assert "server.tensorrt.builder.errors" in modules()["server.tensorrt.builder.program"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.settings_table import settings_table
-from server.backends import backends, pytorch_url
+from server.backend_addresses import addresses, pytorch_url
 from server.home import ROOT, bakeoff_home
 from server.settings import Settings, SettingsError, load_settings
 
@@ -61,7 +61,7 @@ def test_the_health_check_finds_the_same_home(monkeypatch: pytest.MonkeyPatch, t
 
 def test_backends_are_the_enabled_ones_and_reached_by_loopback() -> None:
     settings = Settings(host="0.0.0.0", backends=("tensorrt", "onnx"), onnx_http_port=9010)
-    table = backends(settings)
+    table = addresses(settings)
     assert list(table) == ["onnx", "tensorrt"]
     assert table["onnx"].url == "http://127.0.0.1:9010"
     assert table["onnx"].grpc_url == "127.0.0.1:8011"

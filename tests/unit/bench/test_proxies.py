@@ -24,8 +24,8 @@ from bench.startup import _ready
 from bench.targets import discover, server_gpus
 from bench.wan import Unavailable
 from bench.watch import Watch
-from server.backends import backends
-from server.gate.client import BackendClient
+from server.backend_addresses import addresses
+from server.backends.client import BackendClient
 from server.gate.sampler import Sampler
 from server.images.bundled import FOLDER as PHOTOS
 from server.processes.supervisor import environment
@@ -152,7 +152,7 @@ async def test_the_gate_and_the_clients_of_8002_ask_the_backends_directly(
 ) -> None:
     port = int(server.url.rpartition(":")[2])
     settings = Settings(bakeoff_home=tmp_path, onnx_http_port=port, onnx_metrics_port=1, backends="onnx")
-    table = backends(settings)
+    table = addresses(settings)
     (backend,) = table.values()
     with BackendClient(backend.host, port) as client:
         assert client.live()

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.gate.board import Board, State
 from server.readiness import read_document
 from server.settings import Settings
@@ -16,7 +16,7 @@ from server.settings import Settings
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    return Board(tmp_path / "ready.json", {"name": "m"}, list(backends(Settings()).values()))
+    return Board(tmp_path / "ready.json", {"name": "m"}, list(addresses(Settings()).values()))
 
 
 def ready(tmp_path: Path) -> bool:
@@ -125,7 +125,7 @@ def test_a_full_disk_does_not_end_the_gate(board: Board, monkeypatch, caplog: py
 
 
 def test_what_is_not_required_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values()), ("pytorch", "onnx"))
     board.enter("tensorrt", "failed", "out of memory")
     assert "bakeoff: failed" not in capsys.readouterr().out
     for name in ("pytorch", "onnx"):
@@ -139,7 +139,7 @@ def test_what_is_not_required_may_fail(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_what_is_not_required_is_waited_for_until_it_fails(tmp_path: Path) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values()), ("pytorch", "onnx"))
     for name in ("pytorch", "onnx"):
         board.enter(name, "ready")
     board.enter("tensorrt", "compiling")
@@ -151,7 +151,7 @@ def test_what_is_not_required_is_waited_for_until_it_fails(tmp_path: Path) -> No
 
 
 def test_what_is_required_by_name_may_not_be_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("tensorrt",))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values()), ("tensorrt",))
     for name in ("pytorch", "onnx"):
         board.enter(name, "ready")
     board.enter("tensorrt", "skipped", "no GPU")

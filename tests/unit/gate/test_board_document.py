@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.gate.board import Board, State
 from server.readiness import read_document
 from server.settings import Settings
@@ -14,7 +14,7 @@ from server.settings import Settings
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    return Board(tmp_path / "ready.json", {"name": "m"}, list(backends(Settings()).values()))
+    return Board(tmp_path / "ready.json", {"name": "m"}, list(addresses(Settings()).values()))
 
 
 def ready(tmp_path: Path) -> bool:
@@ -144,7 +144,7 @@ def test_the_same_failure_after_another_try_is_told_again(board: Board, capsys: 
 
 
 def test_nothing_to_serve_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values())[:2], ("tensorrt",))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values())[:2], ("tensorrt",))
     board.enter("pytorch", "failed", "out of memory")
     assert capsys.readouterr().out == ""
     board.enter("onnx", "skipped", "no GPU")
@@ -154,7 +154,7 @@ def test_nothing_to_serve_is_said_in_words(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_who_became_ready_again_after_a_failure_is_waited_for(tmp_path: Path) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values()), ("pytorch", "onnx"))
     for name in ("pytorch", "onnx"):
         board.enter(name, "ready")
     for state, enough in (
@@ -170,20 +170,20 @@ def test_who_became_ready_again_after_a_failure_is_waited_for(tmp_path: Path) ->
 
 def test_the_document_names_each_backend_and_where_it_is(board: Board, tmp_path: Path) -> None:
     board.publish()
-    for name, backend in backends(Settings()).items():
+    for name, backend in addresses(Settings()).items():
         found = entry(tmp_path, name)
         assert (found["title"], found["url"], found["grpc_url"]) == (backend.title, backend.url, backend.grpc_url)
     assert read_document(tmp_path / "ready.json")["model"] == {"name": "m"}
 
 
 def test_a_backend_that_is_ready_at_once_is_so_since_then(tmp_path: Path) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values())[:1])
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values())[:1])
     board.enter("pytorch", "ready")
     assert read_document(tmp_path / "ready.json")["since"].endswith("+00:00"), "in UTC, whatever the machine's zone"
 
 
 def test_what_is_not_required_may_be_skipped(tmp_path: Path) -> None:
-    board = Board(tmp_path / "ready.json", {}, list(backends(Settings()).values()), ("pytorch", "onnx"))
+    board = Board(tmp_path / "ready.json", {}, list(addresses(Settings()).values()), ("pytorch", "onnx"))
     for name in ("pytorch", "onnx"):
         board.enter(name, "ready")
     board.enter("tensorrt", "skipped", "no GPU")

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 
 import pytest
 
-from server.backends import Backend, backends
+from server.backend_addresses import BackendAddress, addresses
+from server.backends.client import BackendClient, BackendError
 from server.gate import driver as module
 from server.gate.board import Board, State
 from server.gate.checks import warmup_sizes
-from server.gate.client import BackendClient, BackendError
 from server.gate.driver import Driver, Hopeless, Preparation, Report
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
@@ -41,7 +41,7 @@ NEAR = 0.0005
 class SeenBoard(Board):
     """A board that writes the states among the questions; `at` says what is done in which, at a settled one to stop the gate."""
 
-    def __init__(self, path: Path, backend: Backend, double: BackendDouble, stop: Callable[[], None]) -> None:
+    def __init__(self, path: Path, backend: BackendAddress, double: BackendDouble, stop: Callable[[], None]) -> None:
         super().__init__(path, {}, [backend])
         self.at: dict[State, Callable[[], None]] = {"ready": stop, "failed": stop, "skipped": stop}
         self.progress: list[float] = []
@@ -90,7 +90,7 @@ class Gate:
         preparation: Preparation | None = None,
     ) -> Driver:
         self._name = name
-        backend = replace(backends(self.settings)[name], http_port=self.double.port)
+        backend = replace(addresses(self.settings)[name], http_port=self.double.port)
         self.board = SeenBoard(self._file, backend, self.double, self.stopping.set)
         hardware = Hardware("cpu", precision, decode, 1, 1, 1, WARMED, ())
         return Driver(backend, self.board, self.settings, hardware, REFERENCE, self.stopping, preparation)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from server.backends.client import BackendError, Busy, ModelLost
 from server.gate.canary import Canary
-from server.gate.client import BackendError, Busy, ModelLost
 from server.model.reference import Reference
 
 RNG = np.random.default_rng(5)

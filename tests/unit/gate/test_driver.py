@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.gate import driver as module
 from server.gate.board import Board
 from server.gate.driver import Driver, Stopping
@@ -80,7 +80,7 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> FakeCanary:
 @pytest.fixture
 def driver(tmp_path: Path, client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> Driver:
     settings = Settings(probe_interval_s=0.01, hang_timeout_s=0.3, load_timeout_s=1)
-    table = backends(settings)
+    table = addresses(settings)
     board = Board(tmp_path / "ready.json", {}, list(table.values()))
     hardware = SimpleNamespace(precision="fp32", decode="cpu", warmup_max_batch=2)
     one = Driver(table["onnx"], board, settings, hardware, REFERENCE, threading.Event())  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from server.backends.client import BackendError
 from server.gate import plan
-from server.gate.client import BackendError
 from server.gate.driver import Hopeless, Stopping
 from server.gate.plan import PlanPreparation
 from server.hardware import Hardware

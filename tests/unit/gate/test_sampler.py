@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.gate.sampler import Sampler
 from server.live.history import Recorder, read_history
 from server.settings import Settings
@@ -59,7 +59,7 @@ def pages() -> Iterator[Pages]:
 
 
 def test_looks_become_rates_and_a_gap_where_a_backend_is_away(pages: Pages, tmp_path: Path) -> None:
-    table = backends(Settings())
+    table = addresses(Settings())
     there = replace(table["onnx"], metrics_port=pages.port)
     away = replace(table["tensorrt"], metrics_port=1)
     sampler = Sampler(

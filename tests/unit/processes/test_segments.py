@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server import shared_memory
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.processes import segments
 from server.settings import Settings
 
@@ -27,7 +27,7 @@ def left(folder: Path) -> list[str]:
 
 
 def test_a_triton_that_starts_removes_its_own(folder: Path) -> None:
-    segments.remove(backends(SETTINGS)["onnx"])
+    segments.remove(addresses(SETTINGS)["onnx"])
     assert left(folder) == sorted(["bakeoff-tensorrt-8020-a", *OTHERS])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.backends import backends
+from server.backend_addresses import addresses
 from server.keys import TRITON_KEY_VARIABLE, bearer
 from server.processes.segments import prefix
 from server.settings import Settings
@@ -17,7 +17,7 @@ CLIENTS_HEADER = "=".join(*bearer(KEYS).items())
 
 def command(name: str, known: frozenset[str] = frozenset(), **settings: object) -> list[str]:
     resolved = Settings(**settings)
-    return arguments(backends(resolved)[name], resolved, repository=Path("/r"), backends=Path("/b"), known=known)
+    return arguments(addresses(resolved)[name], resolved, repository=Path("/r"), backends=Path("/b"), known=known)
 
 
 def test_every_port_is_bound_to_the_address_of_the_settings() -> None:
@@ -43,7 +43,7 @@ def test_two_stacks_do_not_share_shared_memory() -> None:
     prefixes = {
         prefix(backend)
         for port in (8010, 9010)
-        for backend in backends(Settings(onnx_http_port=port)).values()
+        for backend in addresses(Settings(onnx_http_port=port)).values()
         if backend.repository
     }
     assert len(prefixes) == 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from server.gate.client import BackendClient, BackendError, Busy, ModelLost
+from server.backends.client import BackendClient, BackendError, Busy, ModelLost
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The three backends as data: what differs between them is in this table and nowhere else."""
+"""Where the three backends are found: names, programs and ports, in one table."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from server.settings import BackendName, Settings
 
 
 @dataclass(frozen=True)
-class Backend:
-    """One way of serving the model.
+class BackendAddress:
+    """Where one backend is found.
 
     Attributes:
         name: the key in `/ready` and on the command line.
@@ -45,11 +45,11 @@ class Backend:
         return netloc(self.host, self.grpc_port) if self.grpc_port else None
 
 
-def backends(settings: Settings) -> dict[BackendName, Backend]:
+def addresses(settings: Settings) -> dict[BackendName, BackendAddress]:
     """Return the enabled backends in their fixed order."""
     host = reached_at(settings.host)
     table = (
-        Backend(
+        BackendAddress(
             "pytorch",
             "FastAPI, PyTorch",
             "pytorch",
@@ -59,7 +59,7 @@ def backends(settings: Settings) -> dict[BackendName, Backend]:
             settings.pytorch_http_port,
             None,
         ),
-        Backend(
+        BackendAddress(
             "onnx",
             "Triton, ONNX Runtime",
             "triton-onnx",
@@ -69,7 +69,7 @@ def backends(settings: Settings) -> dict[BackendName, Backend]:
             settings.onnx_metrics_port,
             "onnx",
         ),
-        Backend(
+        BackendAddress(
             "tensorrt",
             "Triton, TensorRT",
             "triton-tensorrt",
@@ -88,12 +88,12 @@ def protects_metrics(settings: Settings) -> bool:
     return bool(settings.keys) and settings.protect_metrics
 
 
-def metrics_host(backend: Backend, settings: Settings) -> str:
+def metrics_host(backend: BackendAddress, settings: Settings) -> str:
     """Return the address at which a client on this machine finds a backend's metrics."""
     return "127.0.0.1" if backend.repository and protects_metrics(settings) else backend.host
 
 
-def own_header(backend: Backend, settings: Settings) -> dict[str, str]:
+def own_header(backend: BackendAddress, settings: Settings) -> dict[str, str]:
     """Return the header by which a program of the stack opens a backend of it; empty when the ports are open."""
     return keys.own_header(settings.keys, triton=backend.repository is not None)
 

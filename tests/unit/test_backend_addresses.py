@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.backends import backends, metrics_host
+from server.backend_addresses import addresses, metrics_host
 from server.settings import Settings
 
 
@@ -11,6 +11,6 @@ from server.settings import Settings
 )
 def test_protected_metrics_of_a_triton_are_on_this_machine_only(key: str, protect: bool, expected: str) -> None:
     settings = Settings(host="10.0.0.1", api_key=key, protect_metrics=protect)
-    table = backends(settings)
+    table = addresses(settings)
     assert metrics_host(table["onnx"], settings) == metrics_host(table["tensorrt"], settings) == expected
     assert metrics_host(table["pytorch"], settings) == "10.0.0.1"
