@@ -1,23 +1,24 @@
-"""Where the three backends are found: names, programs and ports, in one table."""
+"""Where the three backends are found, and what opens them to a program of the stack: one table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from server import keys
 from server.addresses import netloc, reached_at
+from server.keys import stack_header, triton_header
 from server.settings import BackendName, Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BackendAddress:
     """Where one backend is found.
 
     Attributes:
-        name: the key in `/ready` and on the command line.
+        name: the key in `/ready` and on the command line, and the folder under `model_repository/` of a Triton.
         title: the name for people.
         program: the supervisord program that runs it.
         host: the address a client on this machine connects to.
-        http_port, grpc_port, metrics_port: where it listens; `grpc_port` is None where it has no gRPC.
-        repository: folder under `model_repository/`, or None when it is not a Triton.
+        http_port, grpc_port: where it listens; `grpc_port` is None where it has no gRPC.
+        metrics_host, metrics_port: where a client on this machine finds its metrics.
+        header: opens it to a program of the stack; empty when the ports are open.
     """
 
     name: BackendName
@@ -25,9 +26,10 @@ class BackendAddress:
     program: str
     host: str
     http_port: int
-    grpc_port: int | None
+    grpc_port: int | None = None
+    metrics_host: str
     metrics_port: int
-    repository: str | None
+    header: dict[str, str] = field(repr=False)
 
     @property
     def service(self) -> str:
@@ -44,58 +46,57 @@ class BackendAddress:
         """`host:port` of its gRPC port, as seen from this machine."""
         return netloc(self.host, self.grpc_port) if self.grpc_port else None
 
+    @property
+    def metrics_url(self) -> str:
+        """URL of its metrics, as seen from this machine."""
+        return f"http://{netloc(self.metrics_host, self.metrics_port)}/metrics"
+
 
 def addresses(settings: Settings) -> dict[BackendName, BackendAddress]:
     """Return the enabled backends in their fixed order."""
     host = reached_at(settings.host)
+    metrics_host = "127.0.0.1" if protects_metrics(settings) else host
+    header = triton_header(settings.keys)
     table = (
         BackendAddress(
-            "pytorch",
-            "FastAPI, PyTorch",
-            "pytorch",
-            host,
-            settings.pytorch_http_port,
-            None,
-            settings.pytorch_http_port,
-            None,
+            name="pytorch",
+            title="FastAPI, PyTorch",
+            program="pytorch",
+            host=host,
+            http_port=settings.pytorch_http_port,
+            metrics_host=host,
+            metrics_port=settings.pytorch_http_port,
+            header=stack_header(settings.keys),
         ),
         BackendAddress(
-            "onnx",
-            "Triton, ONNX Runtime",
-            "triton-onnx",
-            host,
-            settings.onnx_http_port,
-            settings.onnx_grpc_port,
-            settings.onnx_metrics_port,
-            "onnx",
+            name="onnx",
+            title="Triton, ONNX Runtime",
+            program="triton-onnx",
+            host=host,
+            http_port=settings.onnx_http_port,
+            grpc_port=settings.onnx_grpc_port,
+            metrics_host=metrics_host,
+            metrics_port=settings.onnx_metrics_port,
+            header=header,
         ),
         BackendAddress(
-            "tensorrt",
-            "Triton, TensorRT",
-            "triton-tensorrt",
-            host,
-            settings.tensorrt_http_port,
-            settings.tensorrt_grpc_port,
-            settings.tensorrt_metrics_port,
-            "tensorrt",
+            name="tensorrt",
+            title="Triton, TensorRT",
+            program="triton-tensorrt",
+            host=host,
+            http_port=settings.tensorrt_http_port,
+            grpc_port=settings.tensorrt_grpc_port,
+            metrics_host=metrics_host,
+            metrics_port=settings.tensorrt_metrics_port,
+            header=header,
         ),
     )
-    return {backend.name: backend for backend in table if backend.name in settings.backends}
+    return {address.name: address for address in table if address.name in settings.backends}
 
 
 def protects_metrics(settings: Settings) -> bool:
     """Tell whether the Tritons' metrics, which ask for no key, are for this machine only."""
     return bool(settings.keys) and settings.protect_metrics
-
-
-def metrics_host(backend: BackendAddress, settings: Settings) -> str:
-    """Return the address at which a client on this machine finds a backend's metrics."""
-    return "127.0.0.1" if backend.repository and protects_metrics(settings) else backend.host
-
-
-def own_header(backend: BackendAddress, settings: Settings) -> dict[str, str]:
-    """Return the header by which a program of the stack opens a backend of it; empty when the ports are open."""
-    return keys.own_header(settings.keys, triton=backend.repository is not None)
 
 
 def pytorch_url(settings: Settings) -> str:

@@ -111,7 +111,7 @@ def resolve(settings: Settings) -> Hardware:
 
 
 def _precision(settings: Settings, on_gpu: bool) -> Precision:
-    alone = settings.backends == ("pytorch",)
+    alone = not settings.tritons
     wanted = settings.precision
     if wanted == "auto":
         if on_gpu:

@@ -101,12 +101,16 @@ def configured_triton_key(keys: Sequence[str]) -> str | None:
     return (os.environ.get(TRITON_KEY_VARIABLE) or keys[0]) if keys else None
 
 
-def own_header(keys: Sequence[str], *, triton: bool) -> dict[str, str]:
-    """Return the header by which a program of a stack opens 8002, or a Triton, which go by different keys."""
-    if not keys:
-        return {}
-    key = configured_triton_key(keys) if triton else stack_key()
-    return bearer([key] if key else keys)
+def stack_header(keys: Sequence[str]) -> dict[str, str]:
+    """Return the header by which a program of a stack opens 8002; `keys` are those of people."""
+    key = stack_key()
+    return bearer([key] if keys and key else keys)
+
+
+def triton_header(keys: Sequence[str]) -> dict[str, str]:
+    """Return the header by which a program of a stack opens a Triton."""
+    key = configured_triton_key(keys)
+    return bearer([key] if key else ())
 
 
 def opens(header: bytes, keys: Sequence[str]) -> bool:

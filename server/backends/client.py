@@ -11,6 +11,7 @@ from tritonclient import http
 from tritonclient.utils import InferenceServerException
 
 from server.addresses import netloc
+from server.backend_addresses import BackendAddress
 from server.keys import ADMIN_HEADER, admin_secret
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXEL_MODEL
 
@@ -168,6 +169,11 @@ class BackendClient:
             raise
         except FAILURES:
             return False
+
+
+def connect(address: BackendAddress, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> BackendClient:
+    """Return a connection to a backend of this stack, opened by its header."""
+    return BackendClient(address.host, address.http_port, address.header, answer_timeout_s=answer_timeout_s)
 
 
 def _kind(error: Exception) -> type[BackendError]:

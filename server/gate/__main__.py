@@ -7,12 +7,10 @@ import threading
 import time
 
 from server import logs
-from server.backend_addresses import addresses, own_header
-from server.backends.client import BackendClient
+from server.backends.table import backends
 from server.gate.board import Board
 from server.gate.drain import drain
-from server.gate.driver import Driver, Preparation
-from server.gate.plan import PlanPreparation
+from server.gate.driver import Driver
 from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
 from server.live.history import Recorder
@@ -20,7 +18,7 @@ from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.model.info import model_info
 from server.model.reference import Reference
-from server.settings import BackendName, SettingsError, load_settings
+from server.settings import SettingsError, load_settings
 from server.state import HISTORY, READINESS
 from server.stop import stop_plan
 
@@ -43,29 +41,25 @@ def main() -> None:
         sys.exit(str(error))
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
-    table = addresses(settings)
-    board = Board(READINESS.at(settings.bakeoff_home), information, list(table.values()), settings.required_backends)
+    table = backends(settings, hardware, model, stopping)
+    places = [backend.address for backend in table]
+    board = Board(READINESS.at(settings.bakeoff_home), information, places, settings.required_backends)
     board.publish()
-    preparations: dict[BackendName, Preparation] = {"tensorrt": PlanPreparation(settings, hardware, model, stopping)}
     threads = []
-    for backend in table.values():
-        driver = Driver(backend, board, settings, hardware, reference, stopping, preparations.get(backend.name))
-        threads.append(threading.Thread(target=driver.run, name=backend.name, daemon=True))
+    for backend in table:
+        driver = Driver(backend, board, settings, hardware, reference, stopping)
+        threads.append(threading.Thread(target=driver.run, name=backend.address.name, daemon=True))
         threads[-1].start()
-    recorder = Recorder(HISTORY.at(settings.bakeoff_home), tuple(table), facts(settings, hardware))
-    sampler = Sampler(list(table.values()), settings, recorder, stopping)
+    recorder = Recorder(
+        HISTORY.at(settings.bakeoff_home), tuple(place.name for place in places), facts(settings, hardware)
+    )
+    sampler = Sampler(places, recorder, stopping)
     threading.Thread(target=sampler.run, name="sampler", daemon=True).start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
     board.publish(closing=True)
     plan = stop_plan(settings.stop_timeout)
-    drain(
-        table.values(),
-        lambda backend, seconds: BackendClient(
-            backend.host, backend.http_port, own_header(backend, settings), answer_timeout_s=seconds
-        ),
-        plan.drain_s,
-    )
+    drain(table, plan.drain_s)
     board.publish(closing=True)
     deadline = time.monotonic() + plan.join_s
     for thread in threads:

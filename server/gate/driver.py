@@ -4,10 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from server.backend_addresses import BackendAddress, own_header
-from server.backends.client import ANSWER_TIMEOUT_S, BackendClient, BackendError
+from server.backends.client import ANSWER_TIMEOUT_S, BackendClient, BackendError, connect
+from server.backends.interface import Backend, Hopeless, Stopping
 from server.gate.board import Board
 from server.gate.canary import Canary
 from server.gate.checks import Disagreement, verify, warm
@@ -31,34 +30,7 @@ it computes or decodes anything."""
 
 LOST_PROCESS = "the process of one of its models has ended, and it starts no other"
 
-Report = Callable[[float, str], None]
-
 log = logging.getLogger("bakeoff.readiness")
-
-
-class Stopping(Exception):
-    """The gate is being stopped."""
-
-
-class Hopeless(Exception):
-    """The backend cannot be brought up, and trying again would not help; the message says what would."""
-
-
-class Preparation(Protocol):
-    """What one kind of backend needs before its models can be loaded, and whether this machine can run it at all."""
-
-    def unavailable_reason(self) -> str | None:
-        """Return why this machine cannot run the backend, for a person; None when it can."""
-
-    def prepare(self, client: BackendClient, report: Report) -> None:
-        """Do what is needed and have the models loaded; report progress, 0 to 1, and the phase.
-
-        Raises:
-            Hopeless: it cannot be done, also at a later attempt.
-            BackendError: the backend refused its models.
-            OSError: something cannot be written.
-            Stopping: the gate is being stopped.
-        """
 
 
 class Driver:
@@ -66,35 +38,30 @@ class Driver:
 
     def __init__(
         self,
-        backend: BackendAddress,
+        backend: Backend,
         board: Board,
         settings: Settings,
         hardware: Hardware,
         reference: Reference,
         stopping: threading.Event,
-        preparation: Preparation | None = None,
     ) -> None:
-        """Take note; `run` does the work.
-
-        Args:
-            preparation: what this backend needs besides being started, if anything.
-        """
+        """Take note; `run` does the work."""
         self._backend = backend
+        self._name = backend.address.name
+        self._program = backend.address.program
         self._board = board
         self._settings = settings
         self._hardware = hardware
         self._reference = reference
         self._stopping = stopping
-        self._preparation = preparation
-        self._on_gpu = backend.repository is None and hardware.decode == "gpu"
         self._processes: ModelProcesses | None = None  # of the Triton that was loaded last, unless it was killed
         self._silent_since: float | None = None
         self._unwell_since: float | None = None  # since when a backend that was ready has failed
 
     def run(self) -> None:
         """Work until the gate stops, the backend is skipped, or there is no hope for it."""
-        if self._preparation and (reason := self._preparation.unavailable_reason()):
-            self._board.enter(self._backend.name, "skipped", reason)
+        if reason := self._backend.unavailable_reason():
+            self._board.enter(self._name, "skipped", reason)
             return
         restarted: str | None = None
         while not self._stopping.is_set():
@@ -106,16 +73,16 @@ class Driver:
             except Stopping:
                 return
             except Hopeless as error:
-                self._board.enter(self._backend.name, "failed", str(error))
+                self._board.enter(self._name, "failed", str(error))
                 return
             except (BackendError, Disagreement, OSError) as error:
                 self._fail(str(error))
             except Exception as error:  # the thread must outlive what nobody foresaw, and say it
-                log.exception("%s: unexpected", self._backend.name)
+                log.exception("%s: unexpected", self._name)
                 self._fail(f"the gate met an unexpected error: {error!r}")
 
     def _bring_up(self, reason: str | None) -> None:
-        name = self._backend.name
+        name = self._name
         largest = self._settings.max_batch_size
         self._board.enter(name, "starting", reason)
         if self._processes and self._processes.one_has_ended():  # while it was warmed or verified
@@ -124,12 +91,10 @@ class Driver:
             deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(look.live, deadline, "did not start to answer")
             self._board.enter(name, "loading")
-            if self._preparation:
-                self._board.enter(name, "compiling")
-                self._preparation.prepare(client, self._report_phase)
-                deadline = time.monotonic() + self._settings.load_timeout_s
+            self._backend.prepare(client, self._report_phase)
+            deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(look.ready, deadline, "did not finish loading its models")
-            self._processes = ModelProcesses(self._backend.program)
+            self._processes = ModelProcesses(self._program)
             self._board.enter(name, "warming")
             warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
             self._board.enter(name, "verifying")
@@ -138,7 +103,7 @@ class Driver:
                 self._reference,
                 largest,
                 self._hardware.precision,
-                decodes_on_gpu=self._on_gpu,
+                decodes_on_gpu=self._backend.decodes_on_gpu,
             )
         parity = {
             kind: {"error": result.error, "error_bound": result.error_bound, "cosine": result.cosine}
@@ -154,7 +119,7 @@ class Driver:
             self._reference,
             self._hardware.precision,
             self._settings.canary_interval_s,
-            decodes_on_gpu=self._on_gpu,
+            decodes_on_gpu=self._backend.decodes_on_gpu,
         )
         with self._client(LOOK_TIMEOUT_S) as look, canary:
             done, moved = (-1, 0.0), time.monotonic()
@@ -173,7 +138,7 @@ class Driver:
                         return canary.problem
                     if canary.waiting_s < BUSY_AFTER_S:
                         moved = time.monotonic()
-                    elif (now := (look.executions(), decoding_s(self._backend.program))) != done:
+                    elif (now := (look.executions(), decoding_s(self._program))) != done:
                         done, moved = now, time.monotonic()
                 except (TimeoutError, BackendError):
                     return f"it has not answered for {LOOK_TIMEOUT_S:g} s"
@@ -182,7 +147,7 @@ class Driver:
                     return "it hung and was killed; supervisord starts it again"
 
     def _fail(self, reason: str) -> None:
-        self._board.enter(self._backend.name, "failed", reason)
+        self._board.enter(self._name, "failed", reason)
         if self._unwell_since and time.monotonic() - self._unwell_since > self._settings.hang_timeout_s:
             self._restart(reason)
             return
@@ -209,8 +174,8 @@ class Driver:
         return answer
 
     def _restart(self, reason: str) -> None:
-        if kill_program(self._backend.program):
-            log.error("%s: killed, so that supervisord starts it again: %s", self._backend.name, reason)
+        if kill_program(self._program):
+            log.error("%s: killed, so that supervisord starts it again: %s", self._name, reason)
         self._silent_since = self._unwell_since = self._processes = None
 
     def _pause(self, seconds: float) -> None:
@@ -220,13 +185,12 @@ class Driver:
     def _report(self, progress: float) -> None:
         if self._stopping.is_set():
             raise Stopping
-        self._board.update(self._backend.name, progress=progress)
+        self._board.update(self._name, progress=progress)
 
     def _report_phase(self, progress: float, phase: str) -> None:
-        self._board.update(self._backend.name, progress=progress, phase=phase)
+        if self._board.state(self._name) != "compiling":
+            self._board.enter(self._name, "compiling")
+        self._board.update(self._name, progress=progress, phase=phase)
 
     def _client(self, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> BackendClient:
-        backend = self._backend
-        return BackendClient(
-            backend.host, backend.http_port, own_header(backend, self._settings), answer_timeout_s=answer_timeout_s
-        )
+        return connect(self._backend.address, answer_timeout_s)

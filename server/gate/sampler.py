@@ -7,8 +7,7 @@ from collections import deque
 
 import httpx
 
-from server.addresses import netloc
-from server.backend_addresses import BackendAddress, metrics_host, own_header
+from server.backend_addresses import BackendAddress
 from server.hardware import Hardware
 from server.live import machine
 from server.live.figures import Figures, latency, rates, read_figures
@@ -26,12 +25,8 @@ log = logging.getLogger("bakeoff.readiness")
 class Sampler:
     """One thread; what it cannot see leaves a gap, and is no reason to stop."""
 
-    def __init__(
-        self, backends: list[BackendAddress], settings: Settings, recorder: Recorder, stopping: threading.Event
-    ) -> None:
+    def __init__(self, backends: list[BackendAddress], recorder: Recorder, stopping: threading.Event) -> None:
         self._backends = backends
-        self._metrics_hosts = {backend.name: metrics_host(backend, settings) for backend in backends}
-        self._headers = {backend.name: own_header(backend, settings) for backend in backends}
         self._recorder = recorder
         self._stopping = stopping
         self._seen: dict[str, deque[Figures]] = {backend.name: deque() for backend in backends}
@@ -56,7 +51,7 @@ class Sampler:
         found: dict[str, dict[str, float | None]] = {}
         notes: dict[str, dict[str, str]] = {}
         for backend in self._backends:
-            figures = _ask(client, backend, self._metrics_hosts[backend.name], self._headers[backend.name])
+            figures = _ask(client, backend)
             if figures is None:
                 self._seen[backend.name].clear()
                 continue
@@ -93,10 +88,10 @@ def facts(settings: Settings, hardware: Hardware) -> dict[str, object]:
     }
 
 
-def _ask(client: httpx.Client, backend: BackendAddress, host: str, headers: dict[str, str]) -> Figures | None:
+def _ask(client: httpx.Client, backend: BackendAddress) -> Figures | None:
     at = time.monotonic()
     try:
-        answer = client.get(f"http://{netloc(host, backend.metrics_port)}/metrics", headers=headers)
+        answer = client.get(backend.metrics_url, headers=backend.header)
         return read_figures(answer.text, at) if answer.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError):
         return None

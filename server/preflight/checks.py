@@ -268,7 +268,7 @@ def _checkout() -> Finding:
 
 
 def _triton(settings: Settings) -> Finding:
-    if not {"onnx", "tensorrt"} & set(settings.backends):
+    if not settings.tritons:
         return Finding("tritonserver", "ok", "not needed by the enabled backends")
     try:
         installation = find_installation()

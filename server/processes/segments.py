@@ -22,6 +22,6 @@ def remove(backend: BackendAddress) -> None:
 def remove_all(settings: Settings) -> None:
     """Remove what every Triton of a stack that has ended left behind, also of one that is not enabled any more."""
     every = settings.model_copy(update={"backends": BACKEND_NAMES})
-    for backend in addresses(every).values():
-        if backend.repository is not None:
-            remove(backend)
+    table = addresses(every)
+    for name in every.tritons:
+        remove(table[name])

@@ -16,7 +16,7 @@ from server import descriptors
 from server.home import ROOT
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import BACKEND_NAMES, Settings, SettingsError, load_settings
 from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
 from server.stop import stop_plan
 
@@ -26,10 +26,7 @@ CONFIGURATION = ROOT / "supervisord.conf"
 def environment(settings: Settings) -> dict[str, str]:
     """Return the variables that `supervisord.conf` and the programs under it read."""
     plan = stop_plan(settings.stop_timeout)
-    starts = {
-        f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower()
-        for name in ("pytorch", "onnx", "tensorrt")
-    }
+    starts = {f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower() for name in BACKEND_NAMES}
     return {
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),

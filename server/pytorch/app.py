@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from server.backend_addresses import addresses, own_header
+from server.backend_addresses import addresses
 from server.hardware import Hardware
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -74,7 +74,7 @@ def create_app(
 
     documents = Documents(settings.max_batch_size, settings.request_timeout_s)
     table = addresses(settings)
-    trial = Trial(table, {name: own_header(backend, settings) for name, backend in table.items()})
+    trial = Trial(table)
     benchmark = QuickBenchmark(settings)
     keys = CurrentKeys(settings, tell=heartbeat.row == 0)
     tracing = Tracing(settings, table["pytorch"]) if settings.otlp_endpoint else None

@@ -33,12 +33,9 @@ class Refused(RuntimeError):
 class Trial:
     """Asks the backends. Kept for the worker's life, because a connection that is open already is what is measured."""
 
-    def __init__(
-        self, backends: Mapping[BackendName, BackendAddress], headers: Mapping[BackendName, Mapping[str, str]]
-    ) -> None:
-        """Connect to nobody yet; a backend's `headers` go with every request to it."""
+    def __init__(self, backends: Mapping[BackendName, BackendAddress]) -> None:
+        """Connect to nobody yet."""
         self._backends = backends
-        self._headers = headers
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
 
     async def close(self) -> None:
@@ -71,7 +68,7 @@ class Trial:
     async def _embed(
         self, name: BackendName, photo: bytes, headers: Mapping[str, str], request_id: str
     ) -> dict[str, Any]:
-        url, own = self._backends[name].url, self._headers.get(name, {})
+        url, own = self._backends[name].url, self._backends[name].header
         before = await self._readings(url, own)
         body, header_length = _body(photo, request_id)
         start = time.perf_counter()

@@ -9,19 +9,18 @@ from server import logs
 from server.backend_addresses import BackendAddress, addresses
 from server.hardware import resolve
 from server.keys import admin_secret
-from server.model.artifacts import ModelError, onnx_file
+from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.processes import segments
 from server.processes.crash_loop import back_off
 from server.processes.hidden_arguments import become
 from server.processes.private_files import keep_private
 from server.settings import Settings, SettingsError, load_settings
-from server.tensorrt import current
-from server.triton import tensorrt_backend
 from server.triton.arguments import arguments, restrictions
 from server.triton.installation import InstallationError, compose_backends, environment, find_installation, options
 from server.triton.orphans import end_orphans
 from server.triton.repository import render, values
+from server.triton.runtimes import RUNTIMES
 
 log = logging.getLogger("bakeoff.triton")
 
@@ -31,10 +30,10 @@ def main(name: str) -> None:
     try:
         settings = load_settings()
         logs.configure(settings.log_level, settings.log_format)
-        backend = {one.name: one for one in addresses(settings).values()}.get(name)  # type: ignore[call-overload]
-        if backend is None:
-            sys.exit(f"{name} is not an enabled backend")
-        if name == "tensorrt" and (reason := tensorrt_backend.unavailable_reason(resolve(settings))):
+        if name not in settings.tritons:
+            sys.exit(f"{name} is no enabled backend of Triton's")
+        backend = addresses(settings)[name]
+        if reason := RUNTIMES[name].unavailable_reason(resolve(settings)):
             log.info("not started: %s", reason)
             sys.exit(0)
         back_off(settings, backend.program)
@@ -48,11 +47,6 @@ def main(name: str) -> None:
         )
 
 
-def _plan(settings: Settings) -> Path | None:
-    plan = current.get(settings)
-    return plan.path if plan else None  # before the first build the gate puts it in place
-
-
 def _below(home: Path, folder: Path) -> Path:
     return folder.relative_to(home) if folder.is_relative_to(home) else folder
 
@@ -61,10 +55,9 @@ def _become_tritonserver(backend: BackendAddress, settings: Settings) -> None:
     installation = find_installation()
     folder = settings.home.triton / backend.name
     composed = compose_backends(installation, folder / "backends")
-    model = onnx_file(settings) if backend.name == "onnx" else _plan(settings)
-    assert backend.repository is not None
+    model = RUNTIMES[backend.name].model_file(settings)
     repository = render(
-        backend.repository, settings.home.repositories / backend.name, values(settings, resolve(settings)), model
+        backend.name, settings.home.repositories / backend.name, values(settings, resolve(settings)), model
     )
     home = settings.bakeoff_home
     # Triton starts its Python models through a shell, which takes the paths apart that it is given: relative ones are plain.

@@ -7,8 +7,9 @@ from server.addresses import netloc
 from server.backend_addresses import BackendAddress, protects_metrics
 from server.keys import ADMIN_HEADER, AUTHORIZATION, SCHEME, configured_triton_key
 from server.processes import segments
-from server.settings import BackendName, Settings
+from server.settings import Settings
 from server.stop import stop_plan
+from server.triton.runtimes import RUNTIMES
 
 BODY_LIMIT = "http-max-input-size"
 LARGEST_INTEGER = 2**31 - 1
@@ -18,13 +19,6 @@ MIB = 2**20
 
 STUB_START_TIMEOUT_S = 120
 """A Python model's process imports for a while on a slow or busy machine; Triton's own limit is 30 s."""
-
-# Explicit, so that the gate can unload what it drains.
-MODEL_CONTROL: dict[BackendName, tuple[str, ...]] = {
-    "onnx": ("--model-control-mode=explicit", "--load-model=*", "--exit-on-error=true"),
-    # Alive at once; ready when the gate has put the engine in place. A restart finds the engine by itself.
-    "tensorrt": ("--model-control-mode=explicit", "--load-model=*", "--exit-on-error=false"),
-}
 
 ADMINISTRATION = ("model-repository", "trace", "logging")
 """Triton's API groups that change the server or read its files; closed to everybody but the gate, key or no key."""
@@ -64,7 +58,10 @@ def arguments(
         "--metrics-config=summary_quantiles=0.5:0.02,0.9:0.01,0.99:0.001",
         *_body_limit(settings, known),
         *_tracing(backend, settings),
-        *MODEL_CONTROL[backend.name],
+        "--model-control-mode=explicit",  # so that the gate can unload what it drains
+        "--load-model=*",
+        # One that goes on is alive at once, and ready when the gate has put the engine in place; a restart finds it by itself.
+        f"--exit-on-error={str(RUNTIMES[backend.name].exits_on_error).lower()}",
     ]
 
 

@@ -45,7 +45,7 @@ def main() -> None:
         heartbeat=cast("Any", SimpleNamespace(silent=list)),
         metrics=metrics,
         backends=addresses(settings),
-        trial=Trial(addresses(settings), {}),
+        trial=Trial(addresses(settings)),
         benchmark=QuickBenchmark(settings),
     )
     app.state.context = Context(**parts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.backend_addresses import addresses, metrics_host
+from server.backend_addresses import addresses
 from server.settings import Settings
 
 
@@ -12,5 +12,5 @@ from server.settings import Settings
 def test_protected_metrics_of_a_triton_are_on_this_machine_only(key: str, protect: bool, expected: str) -> None:
     settings = Settings(host="10.0.0.1", api_key=key, protect_metrics=protect)
     table = addresses(settings)
-    assert metrics_host(table["onnx"], settings) == metrics_host(table["tensorrt"], settings) == expected
-    assert metrics_host(table["pytorch"], settings) == "10.0.0.1"
+    assert table["onnx"].metrics_host == table["tensorrt"].metrics_host == expected
+    assert table["pytorch"].metrics_host == "10.0.0.1"

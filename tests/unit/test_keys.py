@@ -14,9 +14,10 @@ from server.keys import (
     configured_keys,
     configured_triton_key,
     opens,
-    own_header,
     parse_keys,
     read_key_file,
+    stack_header,
+    triton_header,
 )
 from server.settings import Settings, SettingsError, load_settings
 from tests.strangers import strangers
@@ -72,7 +73,7 @@ def test_no_bytes_are_an_error(header: bytes) -> None:
 def test_without_keys_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STACK_KEY_VARIABLE, "own")
     assert bearer(()) == {}
-    assert own_header((), triton=True) == own_header((), triton=False) == {}
+    assert stack_header(()) == triton_header(()) == {}
     assert configured_triton_key(()) is None
 
 
@@ -82,12 +83,12 @@ def test_a_stacks_programs_open_8002_by_its_own_key_and_triton_by_the_first_of_t
     """Both are for as long as the stack runs; the file of keys may change meanwhile."""
     monkeypatch.setenv(STACK_KEY_VARIABLE, "own")
     monkeypatch.setenv(TRITON_KEY_VARIABLE, "of-the-start")
-    assert own_header(KEYS, triton=False) == bearer(["own"])
-    assert own_header(KEYS, triton=True) == bearer(["of-the-start"])
+    assert stack_header(KEYS) == bearer(["own"])
+    assert triton_header(KEYS) == bearer(["of-the-start"])
 
 
 def test_outside_of_a_stack_both_are_the_first() -> None:
-    assert own_header(KEYS, triton=False) == own_header(KEYS, triton=True) == bearer(KEYS)
+    assert stack_header(KEYS) == triton_header(KEYS) == bearer(KEYS)
 
 
 def test_environment_and_file_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

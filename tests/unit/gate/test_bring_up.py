@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
@@ -11,10 +12,13 @@ import pytest
 
 from server.backend_addresses import BackendAddress, addresses
 from server.backends.client import BackendClient, BackendError
+from server.backends.interface import Backend, Hopeless, Report
+from server.backends.pytorch import PyTorchBackend
+from server.backends.triton import TritonBackend
 from server.gate import driver as module
 from server.gate.board import Board, State
 from server.gate.checks import warmup_sizes
-from server.gate.driver import Driver, Hopeless, Preparation, Report
+from server.gate.driver import Driver
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.readiness import read_document
@@ -87,13 +91,15 @@ class Gate:
         name: BackendName = "onnx",
         precision: Precision = "fp32",
         decode: Literal["gpu", "cpu"] = "cpu",
-        preparation: Preparation | None = None,
+        kind: Callable[[BackendAddress], Backend] | None = None,
     ) -> Driver:
         self._name = name
-        backend = replace(addresses(self.settings)[name], http_port=self.double.port)
-        self.board = SeenBoard(self._file, backend, self.double, self.stopping.set)
+        address = replace(addresses(self.settings)[name], http_port=self.double.port)
+        self.board = SeenBoard(self._file, address, self.double, self.stopping.set)
         hardware = Hardware("cpu", precision, decode, 1, 1, 1, WARMED, ())
-        return Driver(backend, self.board, self.settings, hardware, REFERENCE, self.stopping, preparation)
+        if kind is None:
+            kind = partial(PyTorchBackend, hardware=hardware) if name == "pytorch" else TritonBackend
+        return Driver(kind(address), self.board, self.settings, hardware, REFERENCE, self.stopping)
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -123,10 +129,17 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
         yield made
 
 
-class FakePreparation:
-    """Takes note that it was done; `problem` says how it ends."""
+class Prepared(TritonBackend):
+    """Takes note that it was prepared; `problem` says how that ends."""
 
-    def __init__(self, double: BackendDouble, problem: Exception | None = None, unavailable: str | None = None) -> None:
+    def __init__(
+        self,
+        address: BackendAddress,
+        double: BackendDouble,
+        problem: Exception | None = None,
+        unavailable: str | None = None,
+    ) -> None:
+        super().__init__(address)
         self._double = double
         self._problem = problem
         self._unavailable = unavailable
@@ -135,8 +148,9 @@ class FakePreparation:
         return self._unavailable
 
     def prepare(self, client: BackendClient, report: Report) -> None:
-        client.model_ready(PIXEL_MODEL)
         report(0.5, "timing kernels")
+        client.model_ready(PIXEL_MODEL)
+        report(0.6, "timing more kernels")
         self._double.asked.append("prepared")
         if self._problem:
             raise self._problem
@@ -156,7 +170,7 @@ def test_every_step_is_taken_in_order_and_nothing_else_is_asked(gate: Gate) -> N
 
 
 def test_what_a_backend_needs_besides_is_done_once_it_lives_and_before_its_models_are_waited_for(gate: Gate) -> None:
-    gate.driver("tensorrt", preparation=FakePreparation(gate.double)).run()
+    gate.driver("tensorrt", kind=partial(Prepared, double=gate.double)).run()
     assert gate.double.asked[: gate.double.asked.index("warming")] == [
         "starting", "live",
         "loading",
@@ -293,7 +307,7 @@ def test_one_whose_photos_a_gpu_decodes_is_watched_with_the_bound_it_was_verifie
 
 
 def test_a_machine_that_cannot_run_a_backend_says_why_and_asks_nothing_of_it(gate: Gate) -> None:
-    driver = gate.driver("tensorrt", preparation=FakePreparation(gate.double, unavailable="no GPU"))
+    driver = gate.driver("tensorrt", kind=partial(Prepared, double=gate.double, unavailable="no GPU"))
     del gate.board.at["skipped"]  # it ends by itself
     driver.run()
     assert gate.double.asked == ["skipped"]
@@ -313,7 +327,7 @@ def test_a_machine_that_cannot_run_a_backend_says_why_and_asks_nothing_of_it(gat
 def test_a_preparation_that_fails_is_tried_again_unless_there_is_no_hope(
     gate: Gate, problem: Exception, said: str, again: bool
 ) -> None:
-    driver = gate.driver("tensorrt", preparation=FakePreparation(gate.double, problem))
+    driver = gate.driver("tensorrt", kind=partial(Prepared, double=gate.double, problem=problem))
     failures: list[str] = []
 
     def note() -> None:
@@ -346,6 +360,6 @@ def test_the_time_to_load_begins_after_a_long_preparation(gate: Gate, monkeypatc
             gate.double.unwell = {f"ready of {ENCODED_MODEL}": 1}
 
     gate.double.heard = take_long
-    gate.driver("tensorrt", preparation=FakePreparation(gate.double)).run()
+    gate.driver("tensorrt", kind=partial(Prepared, double=gate.double)).run()
     assert gate.states[-1] == "ready"
     assert gate.killed == []

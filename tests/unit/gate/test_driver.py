@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from server.backend_addresses import addresses
+from server.backends.interface import Stopping
+from server.backends.triton import TritonBackend
 from server.gate import driver as module
 from server.gate.board import Board
-from server.gate.driver import Driver, Stopping
+from server.gate.driver import Driver
 from server.model.reference import Reference
 from server.settings import Settings
 
@@ -83,7 +85,7 @@ def driver(tmp_path: Path, client: FakeClient, monkeypatch: pytest.MonkeyPatch) 
     table = addresses(settings)
     board = Board(tmp_path / "ready.json", {}, list(table.values()))
     hardware = SimpleNamespace(precision="fp32", decode="cpu", warmup_max_batch=2)
-    one = Driver(table["onnx"], board, settings, hardware, REFERENCE, threading.Event())  # type: ignore[arg-type]
+    one = Driver(TritonBackend(table["onnx"]), board, settings, hardware, REFERENCE, threading.Event())  # type: ignore[arg-type]
     monkeypatch.setattr(one, "_client", lambda *_: client)
     return one
 

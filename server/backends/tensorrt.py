@@ -1,9 +1,11 @@
-"""What TensorRT needs before its models can be loaded: a plan for this machine, in Triton's model repository."""
+"""A Triton that serves TensorRT: before its models can be loaded it needs a plan for this machine in its repository."""
 
 import threading
 
+from server.backend_addresses import BackendAddress
 from server.backends.client import BackendClient
-from server.gate.driver import Hopeless, Report, Stopping
+from server.backends.interface import Hopeless, Report, Stopping
+from server.backends.triton import TritonBackend
 from server.hardware import Hardware
 from server.model.artifacts import ModelArtifacts, ModelError, graph_precision
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
@@ -16,12 +18,18 @@ from server.triton.installation import find_installation
 from server.triton.repository import place_model
 
 
-class PlanPreparation:
+class TensorRTBackend(TritonBackend):
     """Builds the plan or takes it from the cache, puts it in place and has Triton load it."""
 
     def __init__(
-        self, settings: Settings, hardware: Hardware, model: ModelArtifacts, stopping: threading.Event
+        self,
+        address: BackendAddress,
+        settings: Settings,
+        hardware: Hardware,
+        model: ModelArtifacts,
+        stopping: threading.Event,
     ) -> None:
+        super().__init__(address)
         self._settings = settings
         self._hardware = hardware
         self._model = model
@@ -40,6 +48,7 @@ class PlanPreparation:
             OSError: it cannot be written to the cache or the repository.
             Stopping: the gate is being stopped.
         """
+        report(0.0, "comparing versions")
         precision = self._hardware.precision
         try:
             tensorrt_backend.check_versions(find_installation())
@@ -48,7 +57,7 @@ class PlanPreparation:
                 raise ModelError(f"there is no {precision.upper()} export; run `bakeoff export` again")
             plan = ensure_plan(self._settings, onnx, precision, report, self._stopping)
             current.put(self._settings, plan.manifest.key)
-            place_model(self._settings.home.repositories / "tensorrt", plan.path)
+            place_model(self._settings.home.repositories / self.address.name, plan.path)
         except BuildCancelled:
             raise Stopping from None
         except (BuildFailed, ModelError, tensorrt_backend.VersionMismatch) as error:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from server.backend_addresses import addresses
+from server.backends import tensorrt
 from server.backends.client import BackendError
-from server.gate import plan
-from server.gate.driver import Hopeless, Stopping
-from server.gate.plan import PlanPreparation
+from server.backends.interface import Hopeless, Stopping
+from server.backends.tensorrt import TensorRTBackend
 from server.hardware import Hardware
 from server.model.artifacts import Artifact, ModelArtifacts
 from server.processes import supervisor
@@ -61,8 +62,8 @@ def kept(settings: Settings) -> PlanFile:
 
 def prepare(settings: Settings, triton: Triton, model: ModelArtifacts = MODEL) -> list[tuple[float, str]]:
     reports: list[tuple[float, str]] = []
-    step = PlanPreparation(settings, GPU, model, threading.Event())
-    step.prepare(triton, lambda *report: reports.append(report))  # type: ignore[arg-type]
+    backend = TensorRTBackend(addresses(settings)["tensorrt"], settings, GPU, model, threading.Event())
+    backend.prepare(triton, lambda *report: reports.append(report))  # type: ignore[arg-type]
     return reports
 
 
@@ -72,8 +73,8 @@ def outcome(monkeypatch: pytest.MonkeyPatch, result: PlanFile | Exception) -> No
             raise result
         return result
 
-    monkeypatch.setattr(plan, "ensure_plan", ensure)
-    monkeypatch.setattr(plan.tensorrt_backend, "check_versions", lambda _installation: None)
+    monkeypatch.setattr(tensorrt, "ensure_plan", ensure)
+    monkeypatch.setattr(tensorrt.tensorrt_backend, "check_versions", lambda _installation: None)
 
 
 def test_the_engine_is_put_in_place_and_both_models_are_loaded(

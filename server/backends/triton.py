@@ -1,0 +1,37 @@
+"""A Triton."""
+
+import logging
+import time
+
+from server.backends.client import BackendError, connect
+from server.backends.interface import Backend
+from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
+from server.processes.programs import kill_program
+
+LOOK_EVERY_S = 0.05
+
+log = logging.getLogger("bakeoff.readiness")
+
+
+class TritonBackend(Backend):
+    """One whose models are there when it starts, and that decodes on the CPU."""
+
+    def drain(self, deadline: float) -> None:
+        """Unload its models, which finishes what they have accepted, and end it.
+
+        Told to end, it would go on serving open connections and break them off at last. While its models are unloaded new
+        requests are answered 503 (404 once one is gone, until the other has finished too).
+        """
+        try:
+            with connect(self.address, max(0.1, deadline - time.monotonic())) as client:
+                for model in (ENCODED_MODEL, PIXEL_MODEL):  # the first is an ensemble whose requests end in the second
+                    client.unload(model)
+                    while client.serving(model):
+                        if time.monotonic() > deadline:
+                            return
+                        time.sleep(LOOK_EVERY_S)
+        except (BackendError, OSError) as error:
+            log.debug("%s: not drained: %s", self.address.name, error)  # it may not even have started
+        else:
+            # It has nothing left to do. At SIGTERM it would wait for idle connections to be closed, resetting every new one.
+            kill_program(self.address.program)
