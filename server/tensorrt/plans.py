@@ -2,9 +2,11 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from server.model.artifacts import Artifact
 from server.settings import Precision, Settings
@@ -55,7 +57,7 @@ def ensure_plan(
     wanted = identity(settings, onnx, precision, platform)
     cache = PlanCache(settings.home.engines)
     report(0.0, "looking into the cache")
-    with _Held(cache, wanted.key, report, stopping):
+    with _held(cache.lock(wanted.key), report, stopping):
         plan = cache.find(wanted.key)
         if plan is not None:
             log.info("engine %s: from the cache, built %s", wanted.key, plan.manifest.built_at)
@@ -95,23 +97,16 @@ def _build(
     return plan
 
 
-class _Held:
-    """The lock of one plan, waited for in a way that can be stopped."""
-
-    def __init__(self, cache: PlanCache, key: str, report: Report, stopping: threading.Event) -> None:
-        self._lock = cache.lock(key)
-        self._report = report
-        self._stopping = stopping
-
-    def __enter__(self) -> None:
-        while True:
-            try:
-                self._lock.acquire(timeout=LOCK_POLL_S)
-                return
-            except Timeout:
-                self._report(0.0, "waiting for another process, which builds this engine")
-            if self._stopping.is_set():
-                raise BuildCancelled("the TensorRT build was stopped while waiting for another process")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+@contextmanager
+def _held(lock: FileLock, report: Report, stopping: threading.Event) -> Iterator[None]:
+    """Hold the lock of one plan, waited for in a way that can be stopped."""
+    while True:
+        try:
+            held = lock.acquire(timeout=LOCK_POLL_S)
+            break
+        except Timeout:
+            report(0.0, "waiting for another process, which builds this engine")
+        if stopping.is_set():
+            raise BuildCancelled("the TensorRT build was stopped while waiting for another process")
+    with held:
+        yield
