@@ -20,6 +20,8 @@ from server.pytorch.ipc.connections import ConnectionTable
 from server.pytorch.ipc.counters import Counters
 from server.pytorch.metrics import FOLDER_VARIABLE
 from server.settings import Settings
+from server.state import METRICS
+from server.stop import stop_plan
 
 ARENA_BYTES = 128 * 2**20
 """Shared memory of one worker: bodies, pixels and embeddings of what it has in flight."""
@@ -40,9 +42,6 @@ METRICS_BYTES = 8 * 2**20
 
 LOOK_EVERY_S = 0.5
 """Between two looks at the beats."""
-
-STOP_SHARE = 0.8
-"""Part of STOP_TIMEOUT after which a process that still runs is killed."""
 
 log = logging.getLogger("bakeoff.pytorch")
 
@@ -94,7 +93,7 @@ class Family:
         inboxes = [socket.socketpair(type=socket.SOCK_SEQPACKET) for _ in range(workers)]
         counters = Counters.create(workers + len(gpus), (PIXEL_MODEL, ENCODED_MODEL), largest)
         ends = {(worker, engine): messages.pair() for worker in range(workers) for engine in range(len(gpus))}
-        environment = {**os.environ, **_metrics(self._settings.home.state / "metrics", workers + len(gpus))}
+        environment = {**os.environ, **_metrics(METRICS.at(self._settings.bakeoff_home), workers + len(gpus))}
         for worker in range(workers):
             arguments = inherited.arguments(
                 channels=[ends[worker, engine][0] for engine in range(len(gpus))],
@@ -151,7 +150,7 @@ class Family:
         for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()
-        _, running = await asyncio.wait(waits, timeout=self._settings.stop_timeout * STOP_SHARE)
+        _, running = await asyncio.wait(waits, timeout=stop_plan(self._settings.stop_timeout).processes_s)
         for name, process in self._processes.items():
             if process.returncode is None and running:
                 log.error("%s did not stop in time and is killed", name)

@@ -20,9 +20,7 @@ from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.connections import ConnectionTable
 from server.pytorch.ipc.counters import Counters
 from server.settings import SettingsError, load_settings
-
-DRAIN_SHARE = 0.6
-"""Part of STOP_TIMEOUT in which requests in flight may finish; the rest is for the processes to end."""
+from server.stop import stop_plan
 
 
 def main() -> None:
@@ -68,7 +66,7 @@ def main() -> None:
             server_header=False,
             access_log=False,
             log_config=None,
-            timeout_graceful_shutdown=max(1, int(settings.stop_timeout * DRAIN_SHARE)),
+            timeout_graceful_shutdown=stop_plan(settings.stop_timeout).answer_s,
             timeout_keep_alive=75,
         ),
         acceptor,
