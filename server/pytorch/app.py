@@ -21,7 +21,7 @@ from server.pytorch.compressed import Compressed
 from server.pytorch.context import Context
 from server.pytorch.current_keys import CurrentKeys
 from server.pytorch.documents import Documents
-from server.pytorch.engines import Engines
+from server.pytorch.engine_client import EngineClient
 from server.pytorch.head import Head
 from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
@@ -43,7 +43,7 @@ MIB = 2**20
 def create_app(
     settings: Settings,
     hardware: Hardware,
-    engines: Engines,
+    engines: EngineClient,
     statistics: dict[str, ModelStatistics],
     heartbeat: Heartbeat,
 ) -> FastAPI:

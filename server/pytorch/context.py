@@ -9,7 +9,7 @@ from server.backend_addresses import BackendAddress
 from server.hardware import Hardware
 from server.oip.model import ModelSpec
 from server.pytorch.documents import Documents
-from server.pytorch.engines import Engines
+from server.pytorch.engine_client import EngineClient
 from server.pytorch.heartbeat import Heartbeat
 from server.pytorch.metrics import Metrics
 from server.pytorch.quick_benchmark import QuickBenchmark
@@ -32,7 +32,7 @@ class Context:
 
     settings: Settings
     hardware: Hardware
-    engines: Engines
+    engines: EngineClient
     heartbeat: Heartbeat
     service: EmbeddingService
     documents: Documents

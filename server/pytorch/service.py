@@ -14,7 +14,7 @@ from server.images.decoding import Decoded, Decoders, decoded, image_errors
 from server.images.jpeg import gpu_decodable
 from server.oip.spec import ENCODED_MODEL, IMAGE_SHAPE, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
-from server.pytorch.engines import Embedded, Engines, File
+from server.pytorch.engine_client import Embedded, EngineClient, File
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Blocks
 from server.pytorch.metrics import STAGES, Metrics
@@ -28,7 +28,7 @@ class EmbeddingService:
 
     def __init__(
         self,
-        engines: Engines,
+        engines: EngineClient,
         *,
         max_pixels: int,
         decoders: Decoders,

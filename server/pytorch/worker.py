@@ -13,7 +13,7 @@ from server.pytorch.acceptor import Acceptor
 from server.pytorch.app import create_app
 from server.pytorch.connection import Connection
 from server.pytorch.draining import Drainable, DrainingServer
-from server.pytorch.engines import Engines
+from server.pytorch.engine_client import EngineClient
 from server.pytorch.heartbeat import BEAT_EVERY_S, Heartbeat
 from server.pytorch.ipc import inherited, lifeline
 from server.pytorch.ipc.arena import Arena
@@ -32,7 +32,7 @@ def main() -> None:
         hardware = resolve(settings)
         logs.configure(settings.log_level, settings.log_format)
         counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
-        engines = Engines(
+        engines = EngineClient(
             own.channels,
             Arena(own.arenas[0]),
             counters,

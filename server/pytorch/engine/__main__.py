@@ -45,7 +45,7 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
     """
     start = time.monotonic()
     from server.pytorch.engine.channels import Channels  # torch takes seconds to import: after the cheap checks
-    from server.pytorch.engine.engine import Engine
+    from server.pytorch.engine.engine_server import EngineServer
     from server.pytorch.engine.load import load
     from server.pytorch.metrics import Metrics
 
@@ -60,7 +60,7 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
     took = time.monotonic() - start
     log.info("model loaded in %.1f s: %s, JPEG files decoded on the %s", took, precision, decode)
     counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
-    Engine(
+    EngineServer(
         Channels(list(zip(own.channels, arenas, strict=True))),
         model.encoder,
         model.decoder,

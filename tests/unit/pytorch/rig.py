@@ -7,8 +7,8 @@ import numpy as np
 
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.decode_loop import Decoder
-from server.pytorch.engine.engine import Engine
-from server.pytorch.engines import Engines
+from server.pytorch.engine.engine_server import EngineServer
+from server.pytorch.engine_client import EngineClient
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -29,7 +29,7 @@ class Rig:
         self.arenas = [Arena.create(arena_bytes) for _ in range(2)]
         ends = [(pair[1], Arena(arena.fileno())) for pair, arena in zip(self.pairs, self.arenas, strict=True)]
         self.channels = Channels(ends)
-        engine = Engine(
+        engine = EngineServer(
             self.channels, self.model, decoder, delay_us=0,
             statistics=self.counters.statistics(2)["model"], metrics=Metrics(),
             beat=lambda: self.counters.beat(2),
@@ -39,8 +39,8 @@ class Rig:
 
     def worker(
         self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60, max_batch: int = 16
-    ) -> Engines:
-        return Engines(
+    ) -> EngineClient:
+        return EngineClient(
             [self.pairs[index][0]], self.arenas[index], self.counters, index,
             max_batch=max_batch, max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
         )  # fmt: skip
@@ -58,14 +58,14 @@ class Rig:
             end.close()
 
 
-async def ready(*engines: Engines) -> None:
+async def ready(*engines: EngineClient) -> None:
     for one in engines:
         one.start()
     while not all(one.loaded for one in engines):
         await asyncio.sleep(0.001)
 
 
-async def embed(engines: Engines, *values: int) -> list[float]:
+async def embed(engines: EngineClient, *values: int) -> list[float]:
     with engines.memory() as memory:
         pixels, offset = memory.array((len(values), 3, 224, 224), np.uint8)
         pixels[:] = np.array(values, np.uint8).reshape(-1, 1, 1, 1)
@@ -73,7 +73,7 @@ async def embed(engines: Engines, *values: int) -> list[float]:
         return done.embeddings[:, 3].tolist()
 
 
-async def settled(engines: Engines) -> None:
+async def settled(engines: EngineClient) -> None:
     """Wait until the engine has let go of everything."""
     while engines.outstanding:
         await asyncio.sleep(0.001)

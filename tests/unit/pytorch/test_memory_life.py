@@ -6,7 +6,8 @@ import socket
 import numpy as np
 import pytest
 
-from server.pytorch.engines import Engines, QueueFull
+from server.pytorch.engine_client import EngineClient
+from server.pytorch.engine_link import QueueFull
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.messages import Loaded
@@ -16,11 +17,11 @@ MORE_THAN_A_BATCH = [7] * 20
 MARK = 0xA5
 
 
-def free(worker: Engines) -> int:
+def free(worker: EngineClient) -> int:
     return worker._allocator.free_bytes
 
 
-async def in_work(rig: Rig, worker: Engines, *values: int) -> "asyncio.Task[list[float]]":
+async def in_work(rig: Rig, worker: EngineClient, *values: int) -> "asyncio.Task[list[float]]":
     """Ask, and return when the engine has begun with it."""
     rig.model.launched.clear()
     task = asyncio.create_task(embed(worker, *values))
@@ -36,7 +37,7 @@ async def given_up(task: "asyncio.Task[list[float]]") -> None:
 
 
 @pytest.fixture
-async def worker(rig: Rig) -> Engines:
+async def worker(rig: Rig) -> EngineClient:
     rig.thread.start()
     one = rig.worker(0)
     await ready(one)
@@ -45,7 +46,7 @@ async def worker(rig: Rig) -> Engines:
 
 @pytest.mark.parametrize("values", [[7], MORE_THAN_A_BATCH], ids=["one batch", "two batches"])
 async def test_an_engine_writes_into_no_memory_that_another_request_was_given(
-    rig: Rig, worker: Engines, values: list[int]
+    rig: Rig, worker: EngineClient, values: list[int]
 ) -> None:
     rig.model.gate.clear()
     await given_up(await in_work(rig, worker, *values))
@@ -61,7 +62,7 @@ async def test_an_engine_writes_into_no_memory_that_another_request_was_given(
 
 
 async def test_what_is_answered_lies_in_no_memory_that_is_given_away_before_it_is_read(
-    rig: Rig, worker: Engines
+    rig: Rig, worker: EngineClient
 ) -> None:
     with worker.memory() as memory:
         pixels, offset = memory.array((20, 3, 224, 224), np.uint8)
@@ -74,7 +75,7 @@ async def test_what_is_answered_lies_in_no_memory_that_is_given_away_before_it_i
 
 
 async def test_what_waits_is_not_computed_when_it_is_given_up_and_its_memory_comes_back(
-    rig: Rig, worker: Engines
+    rig: Rig, worker: EngineClient
 ) -> None:
     rig.model.gate.clear()
     blocker = await in_work(rig, worker, 1)
@@ -128,7 +129,7 @@ async def test_a_request_that_cannot_be_sent_holds_no_memory(rig: Rig) -> None:
     assert free(worker) == worker.arena_size
 
 
-def for_one_image(worker: Engines) -> int:
+def for_one_image(worker: EngineClient) -> int:
     """Return the bytes that an image and its embedding take."""
     with worker.memory() as memory:
         memory.array((1, 3, 224, 224), np.uint8)

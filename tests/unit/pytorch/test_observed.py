@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 
 from server import logs
 from server.pytorch import errors
-from server.pytorch.engines import QueueFull
+from server.pytorch.engine_link import QueueFull
 from server.pytorch.metrics import Metrics
 from server.pytorch.observed import Observed, offer_id
 

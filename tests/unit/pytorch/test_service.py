@@ -11,7 +11,7 @@ from PIL import Image
 from server.images import ImageError, prepare
 from server.images.decoding import Decoders
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
-from server.pytorch.engines import EngineFailed, Engines
+from server.pytorch.engine_client import EngineClient, EngineFailed
 from server.pytorch.ipc.arena import Bytes
 from server.pytorch.ipc.counters import Counters
 from server.pytorch.metrics import Metrics
@@ -60,7 +60,7 @@ class DecoderDouble:
 class Served:
     """The service in front of an engine that decodes."""
 
-    def __init__(self, engines: Engines, decoder: DecoderDouble) -> None:
+    def __init__(self, engines: EngineClient, decoder: DecoderDouble) -> None:
         self.engines = engines
         self.decoder = decoder
         statistics = Counters.create(1, (PIXEL_MODEL, ENCODED_MODEL), 32).statistics(0)

@@ -20,7 +20,7 @@ from server.pytorch.metrics import Metrics
 log = logging.getLogger("bakeoff.pytorch")
 
 
-class Engine:
+class EngineServer:
     """Serves all workers until the last one has gone."""
 
     def __init__(

@@ -1,7 +1,6 @@
-"""The engines as a worker sees them: requests out, embeddings in, memory held until an engine lets go of it."""
+"""The engines as a worker uses them: images in, embeddings out, in memory that they share."""
 
 import asyncio
-import itertools
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,25 +12,10 @@ import numpy.typing as npt
 
 from server.oip.spec import EMBEDDING_SIZE
 from server.pytorch.admission import LOOK_EVERY_S, Admission
-from server.pytorch.errors import NotReady
+from server.pytorch.engine_link import EngineLink, QueueFull
 from server.pytorch.ipc.arena import Allocator, Arena, Blocks, blocks
 from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.messages import (
-    MAX_PACKET,
-    Cancel,
-    Done,
-    EmbedFiles,
-    EmbedPixels,
-    Loaded,
-    decode_reply,
-    encode,
-)
-
-
-class QueueFull(NotReady):
-    """As many images wait as may wait, or can be embedded in time."""
-
-    reason = "queue_full"
+from server.pytorch.ipc.messages import EmbedFiles, EmbedPixels, Loaded
 
 
 class EngineFailed(RuntimeError):
@@ -63,105 +47,7 @@ class File:
     pixels: int
 
 
-@dataclass
-class _Pending:
-    answer: asyncio.Future[Done]
-    memory: Blocks
-    images: int
-
-
-class Engine:
-    """One engine process."""
-
-    def __init__(self, channel: socket.socket, count: Callable[[int], None]) -> None:
-        """Take over this worker's end of a channel; `count` is told how many images more are outstanding, or fewer."""
-        channel.setblocking(False)
-        self.loaded: Loaded | None = None
-        self.outstanding = 0
-        self._channel = channel
-        self._count = count
-        self._pending: dict[int, _Pending] = {}
-        self._numbers = itertools.count()
-
-    def start(self) -> None:
-        """Listen to the engine, in the running event loop."""
-        asyncio.get_running_loop().add_reader(self._channel, self._read)
-
-    def close(self) -> None:
-        """Hang up; an engine ends when all workers have."""
-        asyncio.get_running_loop().remove_reader(self._channel)
-        self._channel.close()
-
-    async def ask(self, message: EmbedPixels | EmbedFiles, images: int, memory: Blocks) -> Done:
-        """Send a request, numbering it, and wait until it is done.
-
-        Raises:
-            QueueFull: the engine does not even read its messages.
-            NotReady: the engine has gone.
-        """
-        message.id = next(self._numbers)
-        try:
-            self._channel.send(encode(message))
-        except BlockingIOError:
-            raise QueueFull("the engine is too busy to take requests; try again") from None
-        except OSError:
-            raise NotReady("the engine has stopped; it is being started again") from None
-        pending = _Pending(asyncio.get_running_loop().create_future(), memory, images)
-        self._pending[message.id] = pending
-        memory.hold()
-        self._add(images)
-        try:
-            return await pending.answer
-        except asyncio.CancelledError:
-            self._cancel(message.id)
-            raise
-
-    def _cancel(self, number: int) -> None:
-        if number in self._pending:
-            try:
-                self._channel.send(encode(Cancel(number)))
-            except OSError:
-                return  # it then does the work for nothing
-
-    def _read(self) -> None:
-        while True:
-            try:
-                packet = self._channel.recv(MAX_PACKET)
-            except BlockingIOError:
-                return
-            except OSError:
-                packet = b""
-            if not packet:
-                self._gone()
-                return
-            reply = decode_reply(packet)
-            if isinstance(reply, Loaded):
-                self.loaded = reply
-            else:
-                self._settle(reply.id, reply)
-
-    def _settle(self, number: int, outcome: Done | Exception) -> None:
-        pending = self._pending.pop(number)
-        self._add(-pending.images)
-        if not pending.answer.done():
-            if isinstance(outcome, Done):
-                pending.answer.set_result(outcome)
-            else:
-                pending.answer.set_exception(outcome)
-        pending.memory.drop()
-
-    def _gone(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._channel)
-        self.loaded = None
-        for number in list(self._pending):
-            self._settle(number, NotReady("the engine has stopped; it is being started again"))
-
-    def _add(self, images: int) -> None:
-        self.outstanding += images
-        self._count(images)
-
-
-class Engines:
+class EngineClient:
     """All engines, and this worker's memory that they share."""
 
     def __init__(
@@ -191,7 +77,7 @@ class Engines:
             most=max_queue_images * len(channels), at_once=max_batch * len(channels), deadline_s=request_timeout_s
         )
         self._looking: asyncio.Task[None] | None = None
-        self._all = [Engine(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]
+        self._all = [EngineLink(channel, lambda images: counters.add_outstanding(row, images)) for channel in channels]
 
     def start(self) -> None:
         """Listen to all engines, in the running event loop."""

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from server.pytorch.engine.channels import Channels
-from server.pytorch.engine.engine import Engine
-from server.pytorch.engines import EngineFailed, Engines, QueueFull
+from server.pytorch.engine.engine_server import EngineServer
+from server.pytorch.engine_client import EngineClient, EngineFailed
+from server.pytorch.engine_link import QueueFull
 from server.pytorch.heartbeat import BEAT_EVERY_S
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
@@ -67,7 +68,7 @@ async def test_a_full_queue_refuses_at_once_and_counts_all_workers(rig: Rig) -> 
     second.close()
 
 
-async def refused(worker: Engines) -> str:
+async def refused(worker: EngineClient) -> str:
     """Return what the worker says once it refuses one image more."""
     while True:
         try:
@@ -160,12 +161,12 @@ async def test_of_two_engines_the_less_busy_one_is_asked_and_each_has_its_queue(
     arena = Arena.create(64 << 20)
     threads = []
     for index, (model, pair) in enumerate(zip(models, pairs, strict=True)):
-        engine = Engine(
+        engine = EngineServer(
             Channels([(pair[1], Arena(arena.fileno()))]), model, None, delay_us=0,
             statistics=counters.statistics(1 + index)["model"], metrics=Metrics(), beat=lambda: None,
         )  # fmt: skip
         threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
-    worker = Engines(
+    worker = EngineClient(
         [pair[0] for pair in pairs], arena, counters, 0, max_batch=16, max_queue_images=500, request_timeout_s=60
     )
     threads[0].start()

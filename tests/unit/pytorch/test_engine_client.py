@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from server.pytorch.engines import Engines, File, QueueFull
+from server.pytorch.engine_client import EngineClient, File
+from server.pytorch.engine_link import QueueFull
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
@@ -24,9 +25,9 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def worker(channel: socket.socket, arena: Arena) -> Engines:
+def worker(channel: socket.socket, arena: Arena) -> EngineClient:
     counters = Counters.create(1, ("model",), 16)
-    engines = Engines([channel], arena, counters, 0, max_batch=16, max_queue_images=100, request_timeout_s=60)
+    engines = EngineClient([channel], arena, counters, 0, max_batch=16, max_queue_images=100, request_timeout_s=60)
     engines.start()
     return engines
 
@@ -98,7 +99,7 @@ async def test_whoever_hangs_up_leaves_nothing_running(ends: tuple[socket.socket
 async def test_requests_go_to_the_engine_that_has_least_to_do() -> None:
     channels = [pair(), pair()]
     counters = Counters.create(2, ("model",), 16)
-    engines = Engines(
+    engines = EngineClient(
         [ours for ours, _ in channels], Arena.create(1 << 20), counters, 1,
         max_batch=16, max_queue_images=100, request_timeout_s=60,
     )  # fmt: skip
@@ -128,15 +129,15 @@ async def test_requests_go_to_the_engine_that_has_least_to_do() -> None:
 async def test_what_never_listened_can_hang_up(ends: tuple[socket.socket, socket.socket]) -> None:
     counters = Counters.create(1, ("model",), 16)
     arena = Arena.create(4096)
-    Engines([ends[0]], arena, counters, 0, max_batch=16, max_queue_images=1, request_timeout_s=60).close()
+    EngineClient([ends[0]], arena, counters, 0, max_batch=16, max_queue_images=1, request_timeout_s=60).close()
     assert ends[1].recv(MAX_PACKET) == b""
 
 
 def test_every_engine_may_have_its_queue_and_computes_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: dict[str, float] = {}
-    monkeypatch.setattr("server.pytorch.engines.Admission", lambda **limits: shown.update(limits))
+    monkeypatch.setattr("server.pytorch.engine_client.Admission", lambda **limits: shown.update(limits))
     channels = [pair() for _ in range(3)]
-    Engines(
+    EngineClient(
         [ours for ours, _ in channels], Arena.create(4096), Counters.create(1, ("model",), 16), 0,
         max_batch=16, max_queue_images=100, request_timeout_s=60,
     )  # fmt: skip
