@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ FAILURES = (OSError, InferenceServerException, HTTPParseError)
 
 GIVEN_UP = "is not healthy"
 """In Triton's answer for a Python model whose process has ended or hangs: `Stub process ... is not healthy`."""
+
+T = TypeVar("T")
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -150,11 +152,8 @@ class BackendClient:
         tensor = http.InferInput(name, list(values.shape), datatype)
         tensor.set_data_from_numpy(values)
         try:
-            embeddings: Embeddings | None = self._client.infer(
-                model,
-                [tensor],
-                headers=dict(self._headers),  # to which tritonclient adds
-            ).as_numpy(EMBEDDING)
+            answer = _again(lambda: self._client.infer(model, [tensor], headers=dict(self._headers)))
+            embeddings: Embeddings | None = answer.as_numpy(EMBEDDING)
         except FAILURES as error:
             raise _kind(error)(f"{model}, batch of {len(values)}: {error}") from error
         if embeddings is None:
@@ -164,7 +163,7 @@ class BackendClient:
     @staticmethod
     def _holds(question: Callable[[], object]) -> bool:
         try:
-            return bool(question())
+            return bool(_again(question))
         except TimeoutError:
             raise
         except FAILURES:
@@ -174,6 +173,19 @@ class BackendClient:
 def connect(address: BackendAddress, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> BackendClient:
     """Return a connection to a backend of this stack, opened by its header."""
     return BackendClient(address.host, address.http_port, address.header, answer_timeout_s=answer_timeout_s)
+
+
+def _again(question: Callable[[], T]) -> T:
+    """Ask, and where the connection ends without an answer once more on a new one.
+
+    8002 has a connection in one of its HTTP workers; when that one dies the others go on, and another takes its place.
+    """
+    try:
+        return question()
+    except TimeoutError:
+        raise
+    except (OSError, HTTPParseError):
+        return question()
 
 
 def _kind(error: Exception) -> type[BackendError]:

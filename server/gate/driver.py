@@ -30,6 +30,8 @@ it computes or decodes anything."""
 
 LOST_PROCESS = "the process of one of its models has ended, and it starts no other"
 
+LOST_MODEL = "it answers, but has no model loaded any more"
+
 log = logging.getLogger("bakeoff.readiness")
 
 
@@ -131,7 +133,7 @@ class Driver:
                     return f"{LOST_PROCESS}; killed, and supervisord starts it again"
                 try:
                     if not look.ready():
-                        return "it stopped answering; supervisord starts it again"
+                        return LOST_MODEL if look.live() else "it stopped answering; supervisord starts it again"
                     if canary.problem:
                         if canary.incurable:  # at once: until it is gone it answers others so too
                             self._restart(canary.problem)

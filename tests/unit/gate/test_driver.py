@@ -98,6 +98,14 @@ def test_a_backend_that_stops_answering_is_brought_up_again(
     assert killed == []
 
 
+def test_one_that_answers_and_has_lost_its_model_is_not_said_to_be_silent(
+    driver: Driver, client: FakeClient, canary: FakeCanary, killed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ready", lambda: False)
+    assert driver._watch() == "it answers, but has no model loaded any more"
+    assert killed == []
+
+
 def test_one_that_is_silent_is_not_ready_at_once(
     driver: Driver, client: FakeClient, canary: FakeCanary, killed: list[str]
 ) -> None:
