@@ -21,14 +21,15 @@ log = logging.getLogger("bakeoff")
 
 @dataclass
 class CrashLoop:
-    """One program's ends in a row."""
+    """One program's ends in a row, of which `most` are too many."""
 
+    most: int = MAX_IN_A_ROW
     in_a_row: int = 0
 
     def ended(self, *, was_useful: bool) -> bool:
         """Count an end; return whether the program is to be given up."""
         self.in_a_row = 1 if was_useful else self.in_a_row + 1
-        return self.in_a_row >= MAX_IN_A_ROW
+        return self.in_a_row >= self.most
 
     @property
     def pause_s(self) -> float:

@@ -1,4 +1,4 @@
-"""`python -m server.pytorch`: port 8002. Starts the engines and the HTTP workers, and ends when one of them does."""
+"""`python -m server.pytorch`: port 8002. Starts the engines and the HTTP workers, and others where some have died."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from server.settings import SettingsError, load_settings
 
 
 def main() -> None:
-    """Run until SIGTERM; the exit status is 1 when a process ended that should not have."""
+    """Run until SIGTERM; the exit status is 1 when a process ended and could not be replaced."""
     try:
         settings = load_settings()
         descriptors.raise_limit()

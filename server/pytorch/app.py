@@ -84,6 +84,7 @@ def create_app(
         heartbeat.start()
         decoders.start()
         engines.start()
+        await engines.connected()
         watching = asyncio.create_task(keys.watch())
         yield
         watching.cancel()

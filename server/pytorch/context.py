@@ -66,17 +66,25 @@ async def context(request: Request) -> Context:
 
 
 def ready_document(parts: Context) -> Document:
-    """Return the readiness document of the whole container, not ready while this server is not."""
+    """Return the readiness document of the whole container, not ready while this server is not.
+
+    It is ready while one of several engines is started again, and says so.
+    """
     document = read_document(READINESS.at(parts.settings.bakeoff_home))
-    if document["ready"] and "pytorch" in parts.settings.backends and (problem := _problem(parts)):
-        return {**document, "ready": False, "note": problem}
+    if "pytorch" not in parts.settings.backends:
+        return document
+    problem = _problem(parts)
+    if problem and (document["ready"] or parts.engines.lost):
+        return {"note": problem, **document, "ready": False}
+    if document["ready"] and (missing := parts.engines.missing):
+        return {**document, "note": f"PyTorch: {missing}; the others answer"}
     return document
 
 
 def _problem(parts: Context) -> str | None:
     """Return what this server knows of itself and the gate cannot see at once."""
     if not parts.loaded:
-        return "the PyTorch server is starting again"
+        return f"PyTorch: {parts.engines.missing}"
     if silent := parts.heartbeat.silent():
-        return f"HTTP worker {silent[0]} of the PyTorch server hangs; after HANG_TIMEOUT_S the server is started again"
+        return f"HTTP worker {silent[0]} of the PyTorch server hangs; after HANG_TIMEOUT_S it is replaced"
     return None

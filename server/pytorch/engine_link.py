@@ -33,6 +33,9 @@ class _Pending:
     images: int
 
 
+STOPPED = "the engine has stopped; it is being started again"
+
+
 class EngineLink:
     """One engine process."""
 
@@ -50,10 +53,20 @@ class EngineLink:
         """Listen to the engine, in the running event loop."""
         asyncio.get_running_loop().add_reader(self._channel, self._read)
 
+    def finish(self) -> None:
+        """Take the last replies of an engine that has ended, and hang up."""
+        if self.open:
+            self._read()
+        self.close()
+
     def close(self) -> None:
-        """Hang up; an engine ends when all workers have."""
-        asyncio.get_running_loop().remove_reader(self._channel)
-        self._channel.close()
+        """Hang up; whoever still waits is told that the engine has stopped."""
+        if self.open:
+            asyncio.get_running_loop().remove_reader(self._channel)
+            self._channel.close()
+        self.loaded = None
+        for number in list(self._pending):
+            self._settle(number, NotReady(STOPPED))
 
     async def ask(self, message: EmbedPixels | EmbedFiles, images: int, memory: Blocks) -> Done:
         """Send a request, numbering it, and wait until it is done.
@@ -68,7 +81,7 @@ class EngineLink:
         except BlockingIOError:
             raise QueueFull("the engine is too busy to take requests; try again") from None
         except OSError:
-            raise NotReady("the engine has stopped; it is being started again") from None
+            raise NotReady(STOPPED) from None
         pending = _Pending(asyncio.get_running_loop().create_future(), memory, images)
         self._pending[message.id] = pending
         memory.hold()
@@ -95,7 +108,7 @@ class EngineLink:
             except OSError:
                 packet = b""
             if not packet:
-                self._gone()
+                self.close()
                 return
             reply = decode_reply(packet)
             if isinstance(reply, Loaded):
@@ -113,11 +126,10 @@ class EngineLink:
                 pending.answer.set_exception(outcome)
         pending.memory.drop()
 
-    def _gone(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._channel)
-        self.loaded = None
-        for number in list(self._pending):
-            self._settle(number, NotReady("the engine has stopped; it is being started again"))
+    @property
+    def open(self) -> bool:
+        """Whether the engine has not ended, as far as is known."""
+        return self._channel.fileno() >= 0
 
     def _add(self, images: int) -> None:
         self.outstanding += images

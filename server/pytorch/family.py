@@ -1,12 +1,15 @@
 """The processes of the PyTorch server: an engine per GPU, HTTP workers, and what they share."""
 
 import asyncio
+import fcntl
+import itertools
 import logging
 import os
 import shutil
 import signal
 import socket
-import sys
+import termios
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +17,12 @@ from server.addresses import family
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.heartbeat import SILENT_AFTER_S, Watch
-from server.pytorch.ipc import inherited, messages
+from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.connections import ConnectionTable
 from server.pytorch.ipc.counters import Counters
+from server.pytorch.ipc.inherited import Inherited
+from server.pytorch.member import Member
 from server.pytorch.metrics import FOLDER_VARIABLE
 from server.settings import Settings
 from server.state import METRICS
@@ -47,115 +52,171 @@ log = logging.getLogger("bakeoff.pytorch")
 
 
 class Family:
-    """Starts them together and ends them together: a server with a part missing is not one."""
+    """Keeps them running: what has died is replaced alone. Where that does not help, all are ended."""
 
-    def __init__(self, settings: Settings, hardware: Hardware) -> None:
-        """Take the port.
+    def __init__(
+        self,
+        settings: Settings,
+        hardware: Hardware,
+        *,
+        worker: str = "server.pytorch.worker",
+        engine: str = "server.pytorch.engine",
+    ) -> None:
+        """Take the port; `worker` and `engine` are the modules that the processes run.
 
         Raises:
             OSError: it is taken, naming it.
         """
         self._settings = settings
-        self._hardware = hardware
         self._listener = _listen(settings.host, settings.pytorch_http_port)
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._gpus: Sequence[int | None] = range(len(hardware.gpus)) if hardware.device == "cuda" else [None]
+        workers, engines, largest = hardware.http_workers, len(self._gpus), settings.max_batch_size
+        self._workers = [Member("HTTP worker", number, number, worker) for number in range(workers)]
+        self._engines = [Member("engine", number, workers + number, engine) for number in range(engines)]
+        self._all = [*self._workers, *self._engines]  # in the order of their rows
+        self._connections = ConnectionTable.create(workers)
+        self._inboxes = [socket.socketpair(type=socket.SOCK_SEQPACKET) for _ in range(workers)]
+        self._counters = Counters.create(len(self._all), (PIXEL_MODEL, ENCODED_MODEL), largest)
+        self._watch = Watch(
+            self._counters,
+            len(self._all),
+            looks=round(max(settings.hang_timeout_s, SILENT_AFTER_S) / LOOK_EVERY_S),
+            starting=round(settings.load_timeout_s / LOOK_EVERY_S),
+        )
+        self._arena_bytes = max(ARENA_BYTES, ARENA_BATCHES * largest * IMAGE_BYTES)
+        self._environment = {**os.environ, **_metrics(METRICS.at(settings.bakeoff_home), len(self._all))}
+        self._lifeline, self._held = os.pipe()  # `_held` is closed by our end, whatever that is
 
     async def run(self) -> int:
-        """Run until SIGTERM, SIGINT or the end of any process; return the exit status."""
+        """Run until SIGTERM, SIGINT or the end of a process that is not replaced; return the exit status."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        lifeline, held = os.pipe()  # `held` is closed by our end, whatever that is
-        counters = await self._start(lifeline)
-        os.close(lifeline)
-        watching = asyncio.ensure_future(self._watch(counters))
-        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
         stop = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({stop, *waits}, return_when=asyncio.FIRST_COMPLETED)
-        ended = [(name, wait.result()) for wait, name in waits.items() if wait.done()]
-        stop.cancel()
-        watching.cancel()
-        for name, status in ended:
-            log.error("%s ended with status %d; the others are stopped, and supervisord starts all again", name, status)
-        await self._stop(list(waits))
-        os.close(held)
-        return 1 if ended else 0
+        watching = asyncio.ensure_future(self._look())
+        keeping = [asyncio.ensure_future(self._keep(member)) for member in self._all]
+        await asyncio.wait({stop, watching, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+        tasks = (stop, watching, *keeping)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stop()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+        return 0 if stopping.is_set() else 1
 
-    async def _start(self, lifeline: int) -> Counters:
-        """Start all; return what they count."""
-        gpus: Sequence[int | None] = range(len(self._hardware.gpus)) if self._hardware.device == "cuda" else [None]
-        workers = self._hardware.http_workers
-        largest = self._settings.max_batch_size
-        size = max(ARENA_BYTES, ARENA_BATCHES * largest * IMAGE_BYTES)
-        arenas = [Arena.create(size) for _ in range(workers)]
-        connections = ConnectionTable.create(workers)
-        inboxes = [socket.socketpair(type=socket.SOCK_SEQPACKET) for _ in range(workers)]
-        counters = Counters.create(workers + len(gpus), (PIXEL_MODEL, ENCODED_MODEL), largest)
-        ends = {(worker, engine): messages.pair() for worker in range(workers) for engine in range(len(gpus))}
-        environment = {**os.environ, **_metrics(METRICS.at(self._settings.bakeoff_home), workers + len(gpus))}
-        for worker in range(workers):
-            arguments = inherited.arguments(
-                channels=[ends[worker, engine][0] for engine in range(len(gpus))],
-                arenas=[arenas[worker].fileno()],
-                counters=counters.fileno(),
-                row=worker,
-                lifeline=lifeline,
+    async def _keep(self, member: Member) -> None:
+        """Have a process run, and another one when it has died; return when that does not help."""
+        while True:
+            await (self._start_worker if member in self._workers else self._start_engine)(member)
+            status = await member.wait()
+            self._forget(member)
+            if not member.died():
+                what = "the others are stopped, and supervisord starts all again"
+                log.error("%s ended with status %d; %s", member.name, status, what)
+                return
+            log.error("%s ended with status %d; another one takes its place", member.name, status)
+            await asyncio.sleep(member.pause_s)
+
+    async def _start_worker(self, worker: Member) -> None:
+        arena = Arena.create(self._arena_bytes)  # a new one: an engine may still be writing into that of the last
+        with worker.control() as control:
+            shared = Inherited(
+                control=control.fileno(),
+                lifeline=self._lifeline,
+                counters=self._counters.fileno(),
+                row=worker.row,
+                arena=arena.fileno(),
                 listener=self._listener.fileno(),
-                connections=connections.fileno(),
-                inbox=inboxes[worker][0].fileno(),
-                outboxes=[out.fileno() for _, out in inboxes],
+                connections=self._connections.fileno(),
+                inbox=self._inboxes[worker.number][0].fileno(),
+                outboxes=tuple(out.fileno() for _, out in self._inboxes),
+                engines=tuple(engine.row for engine in self._engines),
             )
-            await self._spawn(f"HTTP worker {worker}", "server.pytorch.worker", arguments, environment)
-        for engine, gpu in enumerate(gpus):
-            arguments = inherited.arguments(
-                channels=[ends[worker, engine][1] for worker in range(workers)],
-                arenas=[arena.fileno() for arena in arenas],
-                counters=counters.fileno(),
-                row=workers + engine,
-                lifeline=lifeline,
-                gpu=gpu,
-            )
-            await self._spawn(f"engine {engine}", "server.pytorch.engine", arguments, {**CUDA_QUEUES, **environment})
-        self._listener.close()
-        for pair in (*ends.values(), *inboxes):
-            for end in pair:  # a channel must end with the processes that use it
-                end.close()
-        return counters
+            await worker.start(shared, self._environment)
+        worker.arena = arena
+        for engine in self._engines:
+            if engine.runs:
+                _connect(worker, engine)
 
-    async def _watch(self, counters: Counters) -> None:
-        """Kill a process that hangs, which ends all: what it has accepted it would never answer."""
-        names = list(self._processes)  # in the order of their rows
-        looks = round(max(self._settings.hang_timeout_s, SILENT_AFTER_S) / LOOK_EVERY_S)
-        watch = Watch(counters, len(names), looks)
+    async def _start_engine(self, engine: Member) -> None:
+        with engine.control() as control:
+            shared = Inherited(
+                control=control.fileno(),
+                lifeline=self._lifeline,
+                counters=self._counters.fileno(),
+                row=engine.row,
+                gpu=self._gpus[engine.number],
+            )
+            await engine.start(shared, {**CUDA_QUEUES, **self._environment})
+        for worker in self._workers:
+            if worker.runs:
+                _connect(worker, engine)
+
+    def _forget(self, member: Member) -> None:
+        """Take back what a process that has ended held: its memory, its connections, and the images that it waited for."""
+        member.hang_up()
+        if self._counters.last_beat(member.row):
+            member.works()
+        if member.arena is not None:
+            member.arena.close()
+            member.arena = None
+            self._connections.vacate(member.row, lambda: _waiting(self._inboxes[member.number][0]))
+        self._counters.forget(member.row)
+        self._watch.forget(member.row)
+
+    async def _look(self) -> None:
+        """Kill a process that hangs: what it has accepted it would never answer."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            for row in watch.silent():
-                log.error("%s has hung for %g s (HANG_TIMEOUT_S) and is killed", names[row], looks * LOOK_EVERY_S)
-                self._processes[names[row]].kill()
+            for member in self._all:
+                if self._counters.last_beat(member.row):
+                    member.works()
+            for row in self._watch.silent():
+                if self._counters.last_beat(row):
+                    found = f"has hung for {self._settings.hang_timeout_s:g} s (HANG_TIMEOUT_S)"
+                else:
+                    found = f"has not started within {self._settings.load_timeout_s:g} s (LOAD_TIMEOUT_S)"
+                log.error("%s %s and is killed", self._all[row].name, found)
+                self._all[row].kill()
 
-    async def _spawn(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
-        descriptors = [
-            int(number)
-            for argument in arguments
-            if argument.partition("=")[0] not in ("--row", "--gpu")
-            for number in argument.partition("=")[2].split(",")
-        ]
-        self._processes[name] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments, pass_fds=descriptors, env=environment
-        )
-
-    async def _stop(self, waits: list[asyncio.Future[int]]) -> None:
+    async def _stop(self) -> None:
         """Ask the workers to finish; the engines end after them. What does not end is killed."""
-        for process in self._processes.values():
-            if process.returncode is None:
-                process.terminate()
-        _, running = await asyncio.wait(waits, timeout=stop_plan(self._settings.stop_timeout).processes_s)
-        for name, process in self._processes.items():
-            if process.returncode is None and running:
-                log.error("%s did not stop in time and is killed", name)
-                process.kill()
-        await asyncio.wait(waits)
+        self._listener.close()  # the workers have it, too, and close it once they have taken what is connected
+        running = [member for member in self._all if member.runs]
+        for member in running:
+            member.terminate()
+            member.hang_up()
+        waits = [asyncio.ensure_future(member.wait()) for member in running]
+        if waits:
+            await asyncio.wait(waits, timeout=stop_plan(self._settings.stop_timeout).processes_s)
+        for member in running:
+            if member.runs:
+                log.error("%s did not stop in time and is killed", member.name)
+                member.kill()
+        await asyncio.gather(*waits)
+        for inbox in itertools.chain(*self._inboxes):
+            inbox.close()
+        for end in (self._lifeline, self._held):
+            os.close(end)
+
+
+def _connect(worker: Member, engine: Member) -> None:
+    """Give both an end of a new channel."""
+    assert worker.arena is not None
+    ours, theirs = messages.pair()
+    with ours, theirs:  # a channel must end with the processes that use it
+        worker.hand(engine.number, [ours.fileno()])
+        engine.hand(worker.number, [theirs.fileno(), worker.arena.fileno()])
+
+
+def _waiting(inbox: socket.socket) -> int:
+    """Return how many connections wait in an inbox: each is a packet of one byte."""
+    count = array("i", [0])
+    fcntl.ioctl(inbox, termios.FIONREAD, count)
+    return count[0]
 
 
 def _listen(host: str, port: int) -> socket.socket:

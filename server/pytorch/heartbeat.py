@@ -57,16 +57,28 @@ class Watch:
     silent because it is the first to wake.
     """
 
-    def __init__(self, counters: Counters, rows: int, looks: int) -> None:
-        """Watch `rows` processes, each of which is silent once its beat was the same at `looks` looks after the first."""
+    def __init__(self, counters: Counters, rows: int, *, looks: int, starting: int) -> None:
+        """Watch `rows` processes.
+
+        Args:
+            looks: after the first at which a beat has to be another one, or the process is silent.
+            starting: likewise, for the first beat of a process.
+        """
         self._counters = counters
         self._looks = looks
+        self._starting = starting
         self._last = [0] * rows
         self._same = [0] * rows
 
     def silent(self) -> list[int]:
-        """Look once; return the rows whose processes are silent, none of which is still starting."""
+        """Look once; return the rows whose processes are silent."""
         for row, before in enumerate(self._last):
             self._last[row] = self._counters.last_beat(row)
-            self._same[row] = self._same[row] + 1 if self._last[row] == before != 0 else 0
-        return [row for row, same in enumerate(self._same) if same >= self._looks]
+            self._same[row] = self._same[row] + 1 if self._last[row] == before else 0
+        return [
+            row for row, same in enumerate(self._same) if same >= (self._looks if self._last[row] else self._starting)
+        ]
+
+    def forget(self, row: int) -> None:
+        """Begin anew with the process that takes the place of the one that had `row`."""
+        self._last[row] = self._same[row] = 0

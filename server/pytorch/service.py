@@ -56,11 +56,11 @@ class EmbeddingService:
         """Give a handler shared memory, for its request and for the embeddings that it gets.
 
         Raises:
-            NotReady: the model is still loading.
+            NotReady: no engine has the model loaded.
             QueueFull: too much is waiting.
         """
         if self._engines.loaded is None:
-            raise NotReady("the model is still loading; ask GET /ready when to come back")
+            raise NotReady(f"{self._engines.missing}; ask GET /ready when to come back")
         self._engines.admit(1)
         return self._engines.memory()
 

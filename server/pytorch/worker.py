@@ -27,16 +27,21 @@ def main() -> None:
     """Serve until SIGTERM."""
     own = inherited.parse(sys.argv[1:])
     lifeline.watch(own.lifeline)
+    assert own.arena is not None
+    assert own.listener is not None
+    assert own.connections is not None
+    assert own.inbox is not None
     try:
         settings = load_settings()
         hardware = resolve(settings)
         logs.configure(settings.log_level, settings.log_format)
         counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
         engines = EngineClient(
-            own.channels,
-            Arena(own.arenas[0]),
+            socket.socket(fileno=own.control),
+            Arena(own.arena),
             counters,
             own.row,
+            engine_rows=own.engines,
             max_batch=settings.max_batch_size if hardware.device == "cuda" else min(settings.max_batch_size, CPU_BATCH),
             max_queue_images=settings.max_queue_images,
             request_timeout_s=settings.request_timeout_s,
@@ -45,9 +50,6 @@ def main() -> None:
         app = create_app(settings, hardware, engines, counters.statistics(own.row), heartbeat)
     except (SettingsError, ModelError) as error:
         sys.exit(str(error))
-    assert own.listener is not None
-    assert own.connections is not None
-    assert own.inbox is not None
     acceptor = Acceptor(
         socket.socket(fileno=own.listener),
         ConnectionTable(own.connections),

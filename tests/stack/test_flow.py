@@ -157,22 +157,64 @@ def test_counters_are_those_of_all_workers(small: RunningStack, reference: Refer
     assert {tuple(after - b for after, b in zip(counted(), before, strict=True)) for _ in range(6)} == {(12, 12)}
 
 
-@pytest.mark.parametrize("part", ["server.pytorch.engine", "server.pytorch.worker"])
-def test_a_killed_part_takes_its_server_down_and_all_of_it_comes_back(small: RunningStack, part: str) -> None:
-    members = family(small)
-    next(process for process in members if part in command_line(process)).kill()
-    _, alive = psutil.wait_procs(members, timeout=20)
-    assert alive == []
-    small.wait(200)
+def first(stack: RunningStack, part: str) -> psutil.Process:
+    return next(process for process in family(stack) if part in command_line(process))
 
 
-def test_a_worker_that_hangs_is_not_ready_and_its_server_is_started_again(small: RunningStack) -> None:
-    members = family(small)
-    next(process for process in members if "server.pytorch.worker" in command_line(process)).suspend()
-    small.wait(503, 10)
-    _, alive = psutil.wait_procs(members, timeout=40)
-    assert alive == []
+def replaced_alone(stack: RunningStack, part: str, dead: psutil.Process, others: set[int]) -> None:
+    """Wait until another process has the place of one that died, and see that none else was touched."""
+    deadline = time.monotonic() + 60
+    while len({one.pid for one in family(stack)} - {dead.pid}) <= len(others):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    now = {one.pid for one in family(stack)}
+    assert others < now
+    assert sum(part in command_line(one) for one in family(stack)) == (2 if "worker" in part else 1)
+
+
+def test_a_killed_worker_is_replaced_alone_and_the_server_stays_ready(
+    small: RunningStack, reference: Reference
+) -> None:
+    dead = first(small, "server.pytorch.worker")
+    others = {one.pid for one in family(small)} - {dead.pid}
+    dead.kill()
+    dead.wait(10)
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        assert small.ready()[0] == 200
+        assert right(post(small, pixels(reference, [1])), reference, [1])
+    replaced_alone(small, "server.pytorch.worker", dead, others)
+
+
+def test_a_killed_engine_is_loaded_again_while_the_workers_say_so(small: RunningStack, reference: Reference) -> None:
+    dead = first(small, "server.pytorch.engine")
+    others = {one.pid for one in family(small)} - {dead.pid}
+    dead.kill()
+    document = small.wait(503, 10)
+    assert "the engine has stopped and loads the model again" in document["note"]
+    answer = post(small, pixels(reference, [1]))
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.json()["error"].startswith("the engine has stopped")
+    while not loaded(small):
+        assert post(small, pixels(reference, [1])).status_code in (200, 503)  # the port stays open
+    replaced_alone(small, "server.pytorch.engine", dead, others)
+    document = small.wait(200)
+    assert "note" not in document
+    assert right(post(small, pixels(reference, [2])), reference, [2])
+    wait_idle(small)
+
+
+def test_a_worker_that_hangs_is_not_ready_and_is_replaced_alone(small: RunningStack, reference: Reference) -> None:
+    hanging = first(small, "server.pytorch.worker")
+    others = {one.pid for one in family(small)} - {hanging.pid}
+    hanging.suspend()
+    document = small.wait(503, 10)
+    assert "hangs; after HANG_TIMEOUT_S it is replaced" in document["note"]
+    hanging.wait(40)
     small.wait(200)
+    replaced_alone(small, "server.pytorch.worker", hanging, others)
+    assert right(post(small, pixels(reference, [3])), reference, [3])
 
 
 def test_stopping_answers_everything_that_was_accepted(exported: Path, reference: Reference, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import signal
+import socket
 import sys
+import threading
 import time
 
 from server import logs
@@ -10,7 +12,6 @@ from server.hardware import resolve
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.ipc import inherited, lifeline
-from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
 from server.settings import Settings, SettingsError, load_settings
 
@@ -21,7 +22,7 @@ log = logging.getLogger("bakeoff.pytorch")
 
 
 def main() -> None:
-    """Load the model, then serve the workers until all of them have hung up."""
+    """Load the model, then serve the workers until all of them have hung up and no more will come."""
     own = inherited.parse(sys.argv[1:])
     lifeline.watch(own.lifeline)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,23 +46,21 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
     """
     start = time.monotonic()
     from server.pytorch.engine.channels import Channels  # torch takes seconds to import: after the cheap checks
+    from server.pytorch.engine.connect import connect
     from server.pytorch.engine.engine_server import EngineServer
     from server.pytorch.engine.load import load
     from server.pytorch.metrics import Metrics
 
     model = load(settings, resolve(settings), own.gpu)
-    arenas = [Arena(descriptor) for descriptor in own.arenas]
-    if own.gpu is not None:
-        from server.pytorch.engine.pinned import pin
-
-        for arena in arenas:
-            pin(arena)
+    channels = Channels()
+    arguments = socket.socket(fileno=own.control), channels, own.gpu
+    threading.Thread(target=connect, args=arguments, name="connect", daemon=True).start()
     precision, decode = model.loaded.precision.upper(), model.loaded.decode.upper()
     took = time.monotonic() - start
     log.info("model loaded in %.1f s: %s, JPEG files decoded on the %s", took, precision, decode)
     counters = Counters(own.counters, (PIXEL_MODEL, ENCODED_MODEL), settings.max_batch_size)
     EngineServer(
-        Channels(list(zip(own.channels, arenas, strict=True))),
+        channels,
         model.encoder,
         model.decoder,
         delay_us=settings.batch_delay_us,

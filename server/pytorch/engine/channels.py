@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -29,12 +30,14 @@ class Channel:
         channel.setblocking(False)
         self.arena = arena
         self.socket = channel
+        self.gone = False
+        """Whether the worker has ended."""
         self._wake = wake
         self._lock = threading.Lock()
         self._backlog: deque[bytes] = deque()
 
     def send(self, reply: Reply) -> None:
-        """Send a reply, or keep it until the worker has read others; from any thread. A dead worker gets nothing."""
+        """Send a reply, or keep it until the worker has read others; from any thread. A worker that has gone gets nothing."""
         with self._lock:
             self._backlog.append(encode(reply))
             if len(self._backlog) > 1 or not self._flush():
@@ -49,6 +52,13 @@ class Channel:
     def waits_to_send(self) -> bool:
         """True while replies are kept."""
         return bool(self._backlog)
+
+    def close(self) -> None:
+        """Hang up on a worker that has gone."""
+        self.gone = True
+        with self._lock:
+            self.socket.close()
+            self._backlog.clear()
 
     def result(self, offset: int, count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
         """Return the place for `count` embeddings at `offset` of the arena, FP32 `[count, 512]`."""
@@ -68,45 +78,80 @@ class Channel:
         return True
 
 
+class Service(Protocol):
+    """What is done for the workers; all of it in the thread of `Channels.serve`."""
+
+    def greet(self, channel: Channel) -> None:
+        """Begin with a worker."""
+
+    def handle(self, channel: Channel, message: Request) -> None:
+        """Take what it asks."""
+
+    def forget(self, channel: Channel) -> None:
+        """Do nothing more for a worker that has gone."""
+
+    def beat(self) -> None:
+        """Do what is to be done at least every `BEAT_EVERY_S`."""
+
+
 class Channels:
     """All channels of the engine."""
 
-    def __init__(self, ends: list[tuple[socket.socket, Arena]]) -> None:
+    def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._open = 0
         self._woken, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
-        self.all = [Channel(end, arena, self._wake) for end, arena in ends]
-        for channel in self.all:
-            self._selector.register(channel.socket, selectors.EVENT_READ, channel)
+        self._coming: deque[Channel] = deque()
+        self._finishing = False
+        self.all: list[Channel] = []
 
-    def serve(self, handle: Callable[[Channel, Request], None], beat: Callable[[], None]) -> None:
-        """Give every request to `handle` until the last worker has closed its end; `beat` at least every `BEAT_EVERY_S`."""
-        self._open = len(self.all)
+    def add(self, end: socket.socket, arena: Arena) -> None:
+        """Take over the channel of one more worker, with the memory that it shares; from any thread."""
+        self._coming.append(Channel(end, arena, self._wake))
+        self._wake()
+
+    def finish(self) -> None:
+        """Let `serve` end once all workers have gone; from any thread."""
+        self._finishing = True
+        self._wake()
+
+    def serve(self, service: Service) -> None:
+        """Serve the workers that are added, until `finish`."""
         try:
-            self._serve(handle, beat)
+            self._serve(service)
         finally:
             self._selector.close()
             for end in (self._woken, self._waker):
                 end.close()
 
-    def _serve(self, handle: Callable[[Channel, Request], None], beat: Callable[[], None]) -> None:
-        while self._open:
-            beat()
+    def _serve(self, service: Service) -> None:
+        while self.all or self._coming or not self._finishing:
+            service.beat()
             for key, events in self._selector.select(BEAT_EVERY_S):
                 channel: Channel | None = key.data
                 if channel is None:
                     self._woken.recv(4096)
+                    self._greet(service)
                     self._watch_backlogs()
                     continue
                 if events & selectors.EVENT_WRITE and channel.flush():
                     self._selector.modify(channel.socket, selectors.EVENT_READ, channel)
-                if events & selectors.EVENT_READ and not self._read(channel, handle):
+                if events & selectors.EVENT_READ and not self._read(channel, service):
                     self._selector.unregister(channel.socket)
-                    self._open -= 1
+                    self.all.remove(channel)
+                    channel.close()
+                    service.forget(channel)
 
-    def _read(self, channel: Channel, handle: Callable[[Channel, Request], None]) -> bool:
+    def _greet(self, service: Service) -> None:
+        while self._coming:
+            channel = self._coming[0]
+            self._selector.register(channel.socket, selectors.EVENT_READ, channel)
+            self.all.append(channel)
+            self._coming.popleft()
+            service.greet(channel)
+
+    def _read(self, channel: Channel, service: Service) -> bool:
         try:
             packet = channel.socket.recv(MAX_PACKET)
         except BlockingIOError:
@@ -115,12 +160,12 @@ class Channels:
             return False
         if not packet:
             return False
-        handle(channel, decode_request(packet))
+        service.handle(channel, decode_request(packet))
         return True
 
     def _watch_backlogs(self) -> None:
         for channel in self.all:
-            if channel.waits_to_send and channel.socket in {key.fileobj for key in self._selector.get_map().values()}:
+            if channel.waits_to_send:
                 self._selector.modify(channel.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, channel)
 
     def _wake(self) -> None:

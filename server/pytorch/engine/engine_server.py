@@ -9,7 +9,7 @@ import torch
 
 from server.oip.spec import IMAGE_BYTES, IMAGE_SHAPE
 from server.oip.statistics import ModelStatistics
-from server.pytorch.engine.channels import Channel, Channels
+from server.pytorch.engine.channels import Channel, Channels, Service
 from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, File
 from server.pytorch.engine.encode_loop import EncodeLoop, Encoder
 from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
@@ -20,7 +20,7 @@ from server.pytorch.metrics import Metrics
 log = logging.getLogger("bakeoff.pytorch")
 
 
-class EngineServer:
+class EngineServer(Service):
     """Serves all workers until the last one has gone."""
 
     def __init__(
@@ -48,16 +48,15 @@ class EngineServer:
         self._queue = SegmentQueue(delay_us)
         self._encode = EncodeLoop(encoder, self._queue, on_execution=self._record, on_error=_end_if_fatal)
         self._decode = DecodeLoop(decoder, self._queue, on_error=_end_if_fatal) if decoder else None
-        self._requests: dict[tuple[int, int], Request] = {}
-        self._beat = beat
+        self._requests: dict[tuple[Channel, int], Request] = {}
+        self._say_well = beat
         self._moved = True
 
     def serve(self, loaded: Loaded) -> None:
-        """Tell the workers that the model is loaded, then work until they are gone."""
+        """Tell every worker that the model is loaded, and work until they are gone."""
+        self._loaded = loaded
         if self._decode:
             self._decode.start()
-        for channel in self._channels.all:
-            channel.send(loaded)
         reader = threading.Thread(target=self._read, name="channels")
         reader.start()
         self._encode.run()  # in the main thread: the same model takes 10 to 20 % longer on a CPU in any other
@@ -65,20 +64,31 @@ class EngineServer:
 
     def _read(self) -> None:
         try:
-            self._channels.serve(self._handle, self._beat_if_well)
+            self._channels.serve(self)
             if self._decode:
                 self._decode.close()
         finally:
             self._queue.close()
 
-    def _beat_if_well(self) -> None:
+    def beat(self) -> None:
+        """Say that the engine is well, if it is."""
         if self._moved or not self._requests:
             self._moved = False
-            self._beat()
+            self._say_well()
 
-    def _handle(self, channel: Channel, message: Message) -> None:
+    def greet(self, channel: Channel) -> None:
+        """Tell a worker what the engine is."""
+        channel.send(self._loaded)
+
+    def forget(self, channel: Channel) -> None:
+        """Do no more than has been begun of what a worker that has gone had asked."""
+        for (asking, _), request in list(self._requests.items()):
+            request.cancelled |= asking is channel
+
+    def handle(self, channel: Channel, message: Message) -> None:
+        """Begin with what a worker asks."""
         if isinstance(message, Cancel):
-            if request := self._requests.get((id(channel), message.id)):
+            if request := self._requests.get((channel, message.id)):
                 request.cancelled = True
         elif isinstance(message, EmbedPixels):
             request = self._accept(channel, message.id, message.result, message.count)
@@ -99,7 +109,7 @@ class EngineServer:
         )
 
     def _accept(self, channel: Channel, identifier: int, result: int, count: int) -> Request:
-        key = (id(channel), identifier)
+        key = (channel, identifier)
 
         def reply(done: object) -> None:
             self._moved = True
@@ -122,5 +132,5 @@ def _end_if_fatal(error: Exception) -> None:
     Running out of memory is not of that kind.
     """
     if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
-        log.error("the GPU's context is lost, so the engine ends; supervisord starts it again: %s", error)
+        log.error("the GPU's context is lost, so the engine ends and is started again: %s", error)
         os._exit(1)

@@ -45,6 +45,10 @@ class Arena:
         """Return the descriptor, to be handed to another process."""
         return self._descriptor
 
+    def close(self) -> None:
+        """Close the descriptor; the memory stays for as long as something here refers to it."""
+        os.close(self._descriptor)
+
     def view(self, offset: int, size: int) -> Bytes:
         """Return `size` bytes at `offset`.
 

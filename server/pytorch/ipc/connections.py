@@ -4,7 +4,7 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -77,6 +77,12 @@ class ConnectionTable:
     def close(self, row: int) -> None:
         """Count one less for the worker `row`, wherever it came from."""
         self._table[row, HELD] -= 1
+
+    def vacate(self, row: int, waiting: Callable[[], int]) -> None:
+        """Let the worker `row`, which has ended, have only what is `waiting` in its inbox for the next one, and take no more."""
+        with self.turn():
+            self._table[row, TAKES] = 0
+            self._table[row, HELD] = waiting() - self._table[:, GIVEN + row].sum()
 
     def take(self, row: int, takes: bool) -> None:
         """Say whether the worker `row` takes connections from the others."""

@@ -56,6 +56,10 @@ class Counters:
         """Add to (or, negative, take from) the images that the process of `row` waits for."""
         self._table[row, OUTSTANDING] += images
 
+    def forget(self, row: int) -> None:
+        """Let nothing be outstanding or beat in `row`, whose process has ended; what it has counted stays counted."""
+        self._table[row, :MODELS] = 0
+
     def beat(self, row: int) -> None:
         """Say that the process of `row` works."""
         self._table[row, BEAT] = time.monotonic_ns()

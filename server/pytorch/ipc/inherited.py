@@ -1,84 +1,65 @@
-"""What a child process inherits from the one that started it, as descriptors named on its command line."""
+"""What a child process inherits from the one that started it, named on its command line."""
 
 import argparse
-import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+NO_DESCRIPTORS = ("row", "engines", "gpu")
 
 
 @dataclass(frozen=True)
 class Inherited:
-    """Descriptors, by what they are.
+    """Descriptors, by what they are, and the numbers of rows.
 
     Attributes:
-        channels: this process's ends, in the order of the other side's processes.
-        arenas: of each worker, in their order; a worker has only its own.
-        counters: the table, of which this process writes `row`.
+        control: the channel over which the parent connects this process with others.
         lifeline: a pipe that ends with the parent.
-        listener: the socket that is listened on; of workers only, as are the next three.
+        counters: the table, of which this process writes `row`.
+        arena: a worker's own, as all that follows but the last.
+        listener: the socket that is listened on.
         connections: the table of the workers' connections.
         inbox: where connections from other workers come in.
         outboxes: the other ends of all workers' inboxes, in their order.
+        engines: the engines' rows.
         gpu: the CUDA device; of engines on a GPU only.
     """
 
-    channels: list[socket.socket]
-    arenas: list[int]
+    control: int
+    lifeline: int
     counters: int
     row: int
-    lifeline: int
-    listener: int | None
-    connections: int | None
-    inbox: int | None
-    outboxes: list[int]
-    gpu: int | None
+    arena: int | None = None
+    listener: int | None = None
+    connections: int | None = None
+    inbox: int | None = None
+    outboxes: tuple[int, ...] = ()
+    engines: tuple[int, ...] = ()
+    gpu: int | None = None
 
+    def arguments(self) -> list[str]:
+        """Return the command line arguments from which `parse` gets the same."""
+        return [f"--{name}={','.join(map(str, numbers))}" for name, numbers in self._numbers().items()]
 
-def arguments(
-    *,
-    channels: list[socket.socket],
-    arenas: list[int],
-    counters: int,
-    row: int,
-    lifeline: int,
-    listener: int | None = None,
-    connections: int | None = None,
-    inbox: int | None = None,
-    outboxes: list[int] | None = None,
-    gpu: int | None = None,
-) -> list[str]:
-    """Return the command line arguments from which `parse` gets the same."""
-    values = {
-        "channels": ",".join(str(channel.fileno()) for channel in channels),
-        "arenas": ",".join(map(str, arenas)),
-        "counters": counters,
-        "row": row,
-        "lifeline": lifeline,
-        "listener": listener,
-        "connections": connections,
-        "inbox": inbox,
-        "outboxes": ",".join(map(str, outboxes)) if outboxes else None,
-        "gpu": gpu,
-    }
-    return [f"--{name}={value}" for name, value in values.items() if value is not None]
+    def descriptors(self) -> list[int]:
+        """Return all that the child has to have open."""
+        named = self._numbers().items()
+        return [number for name, numbers in named if name not in NO_DESCRIPTORS for number in numbers]
+
+    def _numbers(self) -> dict[str, tuple[int, ...]]:
+        values = {name: value if isinstance(value, tuple) else (value,) for name, value in asdict(self).items()}
+        return {name: numbers for name, numbers in values.items() if numbers not in ((), (None,))}
 
 
 def parse(arguments: list[str]) -> Inherited:
-    """Return what the command line names; the sockets are taken over."""
+    """Return what the command line names."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--channels", type=_numbers, required=True)
-    parser.add_argument("--arenas", type=_numbers, required=True)
-    parser.add_argument("--counters", type=int, required=True)
-    parser.add_argument("--row", type=int, required=True)
-    parser.add_argument("--lifeline", type=int, required=True)
-    parser.add_argument("--listener", type=int)
-    parser.add_argument("--connections", type=int)
-    parser.add_argument("--inbox", type=int)
-    parser.add_argument("--outboxes", type=_numbers, default=[])
-    parser.add_argument("--gpu", type=int)
-    found = parser.parse_args(arguments)
-    channels = [socket.socket(fileno=descriptor) for descriptor in found.channels]
-    return Inherited(**{**vars(found), "channels": channels})
+    for name in ("control", "lifeline", "counters", "row"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for name in ("arena", "listener", "connections", "inbox", "gpu"):
+        parser.add_argument(f"--{name}", type=int)
+    for name in ("outboxes", "engines"):
+        parser.add_argument(f"--{name}", type=_numbers, default=())
+    return Inherited(**vars(parser.parse_args(arguments)))
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))

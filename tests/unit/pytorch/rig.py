@@ -1,6 +1,7 @@
 """A worker's side and an engine's side, over real sockets and shared memory, with a double of the model."""
 
 import asyncio
+import socket
 import threading
 
 import numpy as np
@@ -12,6 +13,7 @@ from server.pytorch.engine_client import EngineClient
 from server.pytorch.ipc import messages
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
+from server.pytorch.ipc.handover import hand
 from server.pytorch.ipc.messages import Loaded
 from server.pytorch.metrics import Metrics
 from tests.unit.pytorch.encoder_double import EncoderDouble
@@ -27,8 +29,9 @@ class Rig:
         self.counters = Counters.create(3, MODELS, 16)
         self.pairs = [messages.pair() for _ in range(2)]
         self.arenas = [Arena.create(arena_bytes) for _ in range(2)]
-        ends = [(pair[1], Arena(arena.fileno())) for pair, arena in zip(self.pairs, self.arenas, strict=True)]
-        self.channels = Channels(ends)
+        self.channels = Channels()
+        for pair, arena in zip(self.pairs, self.arenas, strict=True):
+            self.channels.add(pair[1], Arena(arena.fileno()))
         engine = EngineServer(
             self.channels, self.model, decoder, delay_us=0,
             statistics=self.counters.statistics(2)["model"], metrics=Metrics(),
@@ -41,21 +44,37 @@ class Rig:
         self, index: int, max_queue_images: int = 1000, request_timeout_s: float = 60, max_batch: int = 16
     ) -> EngineClient:
         return EngineClient(
-            [self.pairs[index][0]], self.arenas[index], self.counters, index,
+            control_with(self.pairs[index][0]), self.arenas[index], self.counters, index, engine_rows=[2],
             max_batch=max_batch, max_queue_images=max_queue_images, request_timeout_s=request_timeout_s,
         )  # fmt: skip
+
+    def replace_worker(self, index: int) -> None:
+        """Have another process in the place of a worker, with a channel and memory of its own."""
+        self.arenas[index].close()
+        self.pairs[index] = messages.pair()
+        self.arenas[index] = Arena.create(self.arenas[index].size)
+        self.channels.add(self.pairs[index][1], Arena(self.arenas[index].fileno()))
 
     def end(self) -> None:
         """Hang up as the workers do, and wait for the engine."""
         self.model.gate.set()
         for end, _ in self.pairs:
             end.close()
+        self.channels.finish()
         if self.thread.ident is None:
             self.thread.start()
         self.thread.join(10)
         assert not self.thread.is_alive()
-        for _, end in self.pairs:
-            end.close()
+
+
+def control_with(*channels: socket.socket) -> socket.socket:
+    """Return a worker's control channel, on which the parent has handed over a channel to each engine; they move."""
+    parents, workers = messages.pair()
+    with parents:
+        for number, channel in enumerate(channels):
+            hand(parents, number, [channel.fileno()])
+            channel.close()
+    return workers
 
 
 async def ready(*engines: EngineClient) -> None:

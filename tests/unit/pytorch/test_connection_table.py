@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.pytorch.ipc.connections import LONGEST_WAIT_S, ConnectionTable
 
@@ -71,3 +73,62 @@ def test_one_worker_at_a_time_and_one_that_was_stopped_or_died_in_its_turn_stops
 def test_the_table_says_in_proc_what_it_is() -> None:
     table = ConnectionTable.create(1)
     assert str(Path(f"/proc/self/fd/{table.fileno()}").readlink()) == "/memfd:bakeoff-connections (deleted)"
+
+
+WORKERS = 3
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["keep", "give", "arrive", "close", "die"]), *[st.integers(0, WORKERS - 1)] * 2),
+    max_size=60,
+)
+
+
+@given(EVENTS)
+def test_whatever_dies_the_table_has_what_is_open_and_what_waits_for_a_successor(
+    events: list[tuple[str, int, int]],
+) -> None:
+    table = ConnectionTable.create(WORKERS)
+    served, waiting = [0] * WORKERS, [0] * WORKERS
+    for row in range(WORKERS):
+        table.take(row, True)
+    for event, row, other in events:
+        if event == "keep":
+            table.keep(row)
+            served[row] += 1
+        elif event == "give":
+            table.give(row, other)
+            waiting[other] += 1
+        elif event == "arrive" and waiting[row]:
+            waiting[row], served[row] = waiting[row] - 1, served[row] + 1
+        elif event == "close" and served[row]:
+            table.close(row)
+            served[row] -= 1
+        elif event == "die":
+            table.vacate(row, lambda row=row: waiting[row])  # type: ignore[misc]
+            served[row] = 0
+            assert row not in table.takers()
+            table.take(row, True)
+        assert table.open() == [a + b for a, b in zip(served, waiting, strict=True)]
+
+
+def test_what_waits_is_counted_while_nobody_places_a_connection() -> None:
+    table = ConnectionTable.create(2)
+    asked: list[bool] = []
+
+    def waiting() -> int:
+        with subprocess.Popen(
+            [sys.executable, "-c", TRIES_THE_LOCK, str(table.fileno())], pass_fds=[table.fileno()]
+        ) as other:
+            asked.append(other.wait() == 0)
+        return 0
+
+    table.vacate(0, waiting)
+    assert asked == [False]
+
+
+TRIES_THE_LOCK = """
+import fcntl, sys
+try:
+    fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit(1)
+"""

@@ -60,3 +60,22 @@ def test_what_all_processes_have_embedded_is_counted_in_images() -> None:
     counters.statistics(1)["three"].record_execution(2, 1, 1, 1)
     assert counters.embedded == 3 + 4 + 2 + 2
     assert counters.statistics(0)["one"].executed == 7
+
+
+def test_of_a_process_that_died_nothing_is_outstanding_and_all_that_it_counted_stays() -> None:
+    counters = Counters.create(2, MODELS, 4)
+    for row in range(2):
+        counters.beat(row)
+        counters.add_outstanding(row, 3)
+        counters.statistics(row)["one"].record_success(2, 1, 2, 3, 4)
+        counters.statistics(row)["one"].record_execution(2, 1, 1, 1)
+    before = [each.snapshot() for each in counters.statistics(0).values()]
+    counters.forget(1)
+    assert (counters.outstanding, counters.last_beat(1)) == (3, 0)
+    assert counters.last_beat(0)
+    assert [each.snapshot() for each in counters.statistics(0).values()] == before
+    successor = Counters(counters.fileno(), MODELS, 4)
+    successor.add_outstanding(1, 4)
+    successor.statistics(1)["one"].record_success(1, 1, 2, 3, 4)
+    assert counters.outstanding == 7
+    assert counters.statistics(0)["one"].snapshot()["inference_count"] == 5

@@ -13,7 +13,8 @@ from server.pytorch.engine_link import QueueFull
 from server.pytorch.errors import NotReady
 from server.pytorch.ipc.arena import Arena
 from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, decode_request, encode, pair
+from server.pytorch.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, Loaded, decode_request, encode, pair
+from tests.unit.pytorch.rig import control_with, ready
 
 
 @pytest.fixture
@@ -25,11 +26,18 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def worker(channel: socket.socket, arena: Arena) -> EngineClient:
-    counters = Counters.create(1, ("model",), 16)
-    engines = EngineClient([channel], arena, counters, 0, max_batch=16, max_queue_images=100, request_timeout_s=60)
-    engines.start()
+async def worker(ends: tuple[socket.socket, socket.socket], arena: Arena) -> EngineClient:
+    counters = Counters.create(2, ("model",), 16)
+    engines = EngineClient(
+        control_with(ends[0]), arena, counters, 0, engine_rows=[1],
+        max_batch=16, max_queue_images=100, request_timeout_s=60,
+    )  # fmt: skip
+    ends[1].send(LOADED)
+    await ready(engines)
     return engines
+
+
+LOADED = encode(Loaded("fp32", "cpu"))
 
 
 def fill(channel: socket.socket) -> None:
@@ -42,7 +50,7 @@ async def test_files_are_named_by_where_they_lie_and_their_rows_come_back(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     arena = Arena.create(1 << 20)
-    engines = worker(ends[0], arena)
+    engines = await worker(ends, arena)
     with engines.memory() as memory:
         asked = asyncio.create_task(engines.embed_files([File(0, 10, 100), File(4096, 20, 400)], memory))
         await asyncio.sleep(0.01)
@@ -61,7 +69,7 @@ async def test_files_are_named_by_where_they_lie_and_their_rows_come_back(
 
 
 async def test_who_waits_for_an_engine_that_ends_is_told_so(ends: tuple[socket.socket, socket.socket]) -> None:
-    engines = worker(ends[0], Arena.create(1 << 20))
+    engines = await worker(ends, Arena.create(1 << 20))
     with engines.memory() as memory:
         asked = asyncio.create_task(engines.embed_pixels(8192, 3, memory))
         await asyncio.sleep(0.01)
@@ -77,9 +85,9 @@ async def test_who_waits_for_an_engine_that_ends_is_told_so(ends: tuple[socket.s
 async def test_an_engine_that_reads_nothing_is_too_busy_and_one_that_has_ended_has_stopped(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    engines = worker(ends[0], Arena.create(1 << 20))
+    engines = await worker(ends, Arena.create(1 << 20))
     with engines.memory() as memory:
-        fill(ends[0])
+        fill(engines._links[0]._channel)
         with pytest.raises(QueueFull, match=r"^the engine is too busy to take requests; try again$"):
             await engines.embed_pixels(0, 1, memory)
         ends[1].close()
@@ -91,7 +99,7 @@ async def test_an_engine_that_reads_nothing_is_too_busy_and_one_that_has_ended_h
 
 async def test_whoever_hangs_up_leaves_nothing_running(ends: tuple[socket.socket, socket.socket]) -> None:
     before = asyncio.all_tasks()
-    worker(ends[0], Arena.create(1 << 20)).close()
+    (await worker(ends, Arena.create(1 << 20))).close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
@@ -100,10 +108,14 @@ async def test_requests_go_to_the_engine_that_has_least_to_do() -> None:
     channels = [pair(), pair()]
     counters = Counters.create(2, ("model",), 16)
     engines = EngineClient(
-        [ours for ours, _ in channels], Arena.create(1 << 20), counters, 1,
+        control_with(*(ours for ours, _ in channels)), Arena.create(1 << 20), counters, 1, engine_rows=[0, 0],
         max_batch=16, max_queue_images=100, request_timeout_s=60,
     )  # fmt: skip
+    for _, theirs in channels:
+        theirs.send(LOADED)
     engines.start()
+    while engines.missing:
+        await asyncio.sleep(0.001)
     with engines.memory() as memory:
         for images in (3, 1, 1, 1, 1):
             asked = asyncio.create_task(engines.embed_pixels(0, images, memory))
@@ -121,27 +133,25 @@ async def test_requests_go_to_the_engine_that_has_least_to_do() -> None:
                     found[-1] += [message.count] if isinstance(message, EmbedPixels) else []
     assert found == [[3, 1], [1, 1, 1]]
     engines.close()
-    for ends in channels:
-        for end in ends:
-            end.close()
+    for _, theirs in channels:
+        theirs.close()
 
 
 async def test_what_never_listened_can_hang_up(ends: tuple[socket.socket, socket.socket]) -> None:
     counters = Counters.create(1, ("model",), 16)
     arena = Arena.create(4096)
-    EngineClient([ends[0]], arena, counters, 0, max_batch=16, max_queue_images=1, request_timeout_s=60).close()
+    EngineClient(
+        control_with(ends[0]), arena, counters, 0, engine_rows=[0],
+        max_batch=16, max_queue_images=1, request_timeout_s=60,
+    ).close()  # fmt: skip
     assert ends[1].recv(MAX_PACKET) == b""
 
 
 def test_every_engine_may_have_its_queue_and_computes_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: dict[str, float] = {}
     monkeypatch.setattr("server.pytorch.engine_client.Admission", lambda **limits: shown.update(limits))
-    channels = [pair() for _ in range(3)]
     EngineClient(
-        [ours for ours, _ in channels], Arena.create(4096), Counters.create(1, ("model",), 16), 0,
+        control_with(), Arena.create(4096), Counters.create(1, ("model",), 16), 0, engine_rows=[1, 2, 3],
         max_batch=16, max_queue_images=100, request_timeout_s=60,
-    )  # fmt: skip
+    ).close()  # fmt: skip
     assert shown == {"most": 300, "at_once": 48, "deadline_s": 60}
-    for ends in channels:
-        for end in ends:
-            end.close()

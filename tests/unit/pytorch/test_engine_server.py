@@ -17,7 +17,7 @@ from server.pytorch.ipc.counters import Counters
 from server.pytorch.ipc.messages import Loaded
 from server.pytorch.metrics import Metrics
 from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
-from tests.unit.pytorch.rig import MODELS, Rig, embed, ready
+from tests.unit.pytorch.rig import MODELS, Rig, control_with, embed, ready
 
 
 async def test_two_workers_share_an_engine(rig: Rig) -> None:
@@ -113,7 +113,7 @@ async def test_replies_are_kept_for_a_worker_that_does_not_read(rig: Rig) -> Non
     rig.thread.start()
     slow, other = rig.worker(0), rig.worker(1)
     await ready(slow, other)
-    asyncio.get_running_loop().remove_reader(rig.pairs[0][0])
+    asyncio.get_running_loop().remove_reader(slow._links[0]._channel)
     asked: list[asyncio.Task[list[float]]] = []
     for number in range(100):
         asked.append(asyncio.create_task(embed(slow, number)))
@@ -121,7 +121,7 @@ async def test_replies_are_kept_for_a_worker_that_does_not_read(rig: Rig) -> Non
             await asyncio.sleep(0.001)
     assert rig.channels.all[0].waits_to_send
     assert await embed(other, 9) == [9]
-    slow._all[0].start()
+    slow._links[0].start()
     assert await asyncio.gather(*asked) == [[number] for number in range(100)]
     assert not rig.channels.all[0].waits_to_send
     assert slow.outstanding == 0
@@ -161,20 +161,35 @@ async def test_of_two_engines_the_less_busy_one_is_asked_and_each_has_its_queue(
     arena = Arena.create(64 << 20)
     threads = []
     for index, (model, pair) in enumerate(zip(models, pairs, strict=True)):
+        channels = Channels()
+        channels.add(pair[1], Arena(arena.fileno()))
+        channels.finish()
         engine = EngineServer(
-            Channels([(pair[1], Arena(arena.fileno()))]), model, None, delay_us=0,
+            channels, model, None, delay_us=0,
             statistics=counters.statistics(1 + index)["model"], metrics=Metrics(), beat=lambda: None,
         )  # fmt: skip
         threads.append(threading.Thread(target=engine.serve, args=(Loaded("fp32", "cpu"),), daemon=True))
     worker = EngineClient(
-        [pair[0] for pair in pairs], arena, counters, 0, max_batch=16, max_queue_images=500, request_timeout_s=60
+        control_with(*(pair[0] for pair in pairs)),
+        arena,
+        counters,
+        0,
+        engine_rows=[1, 2],
+        max_batch=16,
+        max_queue_images=500,
+        request_timeout_s=60,
     )
-    threads[0].start()
     worker.start()
     await asyncio.sleep(0.05)
-    assert worker.loaded is None  # one of two is not all
-    threads[1].start()
+    assert (worker.loaded, worker.missing) == (None, "engine 0, 1 is still loading the model")
+    threads[0].start()
     while not worker.loaded:
+        await asyncio.sleep(0.001)
+    assert worker.missing == "engine 1 is still loading the model"
+    assert await embed(worker, 9) == [9]
+    models[0].batches.clear()
+    threads[1].start()
+    while worker.missing:
         await asyncio.sleep(0.001)
     counters.add_outstanding(1, 936)
     worker.admit(64)  # 500 for each engine
@@ -191,6 +206,5 @@ async def test_of_two_engines_the_less_busy_one_is_asked_and_each_has_its_queue(
     assert models[0].batches == [2]
     assert models[1].batches == [1] * 5
     worker.close()
-    for thread, pair in zip(threads, pairs, strict=True):
+    for thread in threads:
         await asyncio.to_thread(thread.join, 10)
-        pair[1].close()

@@ -46,7 +46,7 @@ def test_another_worker_sees_who_has_been_silent_for_too_long(counters: Counters
 
 
 def test_the_parent_counts_looks_without_a_beat(counters: Counters, clock: list[float]) -> None:
-    watch = Watch(counters, ROWS, LOOKS)
+    watch = Watch(counters, ROWS, looks=LOOKS, starting=100)
     for look in range(3 * LOOKS):
         clock[0] += 1
         for row in (0, WORKERS):
@@ -57,7 +57,7 @@ def test_the_parent_counts_looks_without_a_beat(counters: Counters, clock: list[
 
 
 def test_one_that_beats_again_is_counted_anew(counters: Counters, clock: list[float]) -> None:
-    watch = Watch(counters, ROWS, LOOKS)
+    watch = Watch(counters, ROWS, looks=LOOKS, starting=100)
     for _ in range(3):
         clock[0] += 1
         counters.beat(0)
@@ -65,8 +65,28 @@ def test_one_that_beats_again_is_counted_anew(counters: Counters, clock: list[fl
 
 
 def test_after_a_freeze_of_the_whole_container_nobody_is_silent_at_once(counters: Counters, clock: list[float]) -> None:
-    watch = Watch(counters, ROWS, LOOKS)
+    watch = Watch(counters, ROWS, looks=LOOKS, starting=100)
     counters.beat(0)
     assert watch.silent() == []
     clock[0] += 3600
     assert watch.silent() == []
+
+
+def test_one_that_never_begins_to_beat_is_silent_in_the_end(counters: Counters, clock: list[float]) -> None:
+    watch = Watch(counters, 2, looks=2, starting=5)
+    counters.beat(1)
+    for look in range(1, 8):
+        clock[0] += 1
+        counters.beat(1)
+        assert watch.silent() == ([0] if look >= 5 else [])
+
+
+def test_whoever_takes_the_place_of_a_dead_one_has_time_to_start(counters: Counters, clock: list[float]) -> None:
+    watch = Watch(counters, 1, looks=2, starting=5)
+    for _ in range(2):
+        counters.beat(0)
+        assert [watch.silent() for _ in range(3)] == [[], [], [0]]
+        counters.forget(0)
+        watch.forget(0)
+        assert [watch.silent() for _ in range(4)] == [[]] * 4
+        clock[0] += 1

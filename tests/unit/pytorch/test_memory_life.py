@@ -110,12 +110,14 @@ async def test_memory_of_an_engine_that_died_comes_back(rig: Rig) -> None:
     assert worker.loaded is None
     assert worker.outstanding == 0
     assert free(worker) == worker.arena_size
+    worker.close()
 
 
 async def test_a_request_that_cannot_be_sent_holds_no_memory(rig: Rig) -> None:
     rig.pairs[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     worker = rig.worker(0)  # its engine reads nothing
-    worker.start()
+    rig.pairs[0][1].send(messages.encode(Loaded("fp32", "cpu")))
+    await ready(worker)
     asked = [asyncio.create_task(embed(worker, 1)) for _ in range(100)]
     await asyncio.sleep(0.05)
     refused = [task for task in asked if task.done()]
@@ -125,8 +127,11 @@ async def test_a_request_that_cannot_be_sent_holds_no_memory(rig: Rig) -> None:
     used = worker.arena_size - free(worker)
     rig.pairs[0][1].shutdown(socket.SHUT_RDWR)
     await asyncio.wait(asked)
-    assert used == (len(asked) - len(refused)) * for_one_image(rig.worker(1))
+    other = rig.worker(1)
+    assert used == (len(asked) - len(refused)) * for_one_image(other)
     assert free(worker) == worker.arena_size
+    worker.close()
+    other.close()
 
 
 def for_one_image(worker: EngineClient) -> int:
