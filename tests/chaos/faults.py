@@ -27,6 +27,8 @@ class Fault:
         unready_within_s: seconds within which `/ready` has to become false; None: it need not.
         kills: whether a process that has accepted requests cannot answer them any more, by the nature of the fault.
         corrupts: whether the touched backend answers wrongly, by the nature of the fault, until the gate has noticed.
+        stays_open: whether what died is replaced alone, so that no connection may be refused meanwhile.
+        back_within_s: seconds within which `/ready` has to be true, and whoever had asked has to have the right answer.
     """
 
     name: str
@@ -35,17 +37,20 @@ class Fault:
     unready_within_s: float | None = None
     kills: bool = False
     corrupts: bool = False
+    stays_open: bool = False
+    back_within_s: float | None = None
 
 
 PARENT = r"-m server\.pytorch$"
 ENGINE = r"server\.pytorch\.engine"
+WORKER = r"server\.pytorch\.worker"
 TRITON = "bin/tritonserver"
 PIXEL_STUB = r"stub .*openclip_vit_b32/"
 GATE = r"server\.gate"
 
 PROCESSES = {
     "pytorch's parent": (PARENT, ("pytorch",)),
-    "pytorch's worker": (r"server\.pytorch\.worker", ("pytorch",)),
+    "pytorch's worker": (WORKER, ("pytorch",)),
     "pytorch's engine": (ENGINE, ("pytorch",)),
     "triton-onnx": (TRITON, ("onnx",)),
     "its pixel model's stub": (PIXEL_STUB, ("onnx",)),
@@ -53,6 +58,9 @@ PROCESSES = {
     "the gate": (GATE, ()),
 }
 """By name: a pattern of the command line, and the backends that need the process."""
+
+REPLACED_ALONE = {WORKER: 3.0, ENGINE: 15.0}
+"""Parts of 8002, and the seconds within which everything is as before when one was killed, on two cores."""
 
 ARTIFACTS = {
     "weights/visual.safetensors": (PARENT, ("pytorch",)),
@@ -74,10 +82,15 @@ def all_faults(*, small_disk: bool, gpu: bool) -> Iterator[Fault]:
         gpu: the models compute on a GPU, with `cuda.inside`; what is in its memory cannot be overwritten from outside.
     """
     for name, (words, touches) in PROCESSES.items():
-        yield Fault(f"SIGKILL {name}", send(words, signal.SIGKILL), touches, DEATH_S, kills=True)
+        within_s = None if words == WORKER else DEATH_S  # the other worker goes on, so `/ready` stays true
+        alone, back_s = words in REPLACED_ALONE, REPLACED_ALONE.get(words)
+        kill = send(words, signal.SIGKILL)
+        yield Fault(f"SIGKILL {name}", kill, touches, within_s, kills=True, stays_open=alone, back_within_s=back_s)
     for name, (words, touches) in PROCESSES.items():
         if words != PARENT:
-            yield Fault(f"SIGSTOP {name}", send(words, signal.SIGSTOP), touches, HANG_S, kills=True)
+            alone = words in REPLACED_ALONE
+            stop = send(words, signal.SIGSTOP)
+            yield Fault(f"SIGSTOP {name}", stop, touches, HANG_S, kills=True, stays_open=alone)
     yield Fault("SIGSTOP pytorch's parent, which only watches", stop_for_a_while(PARENT))
     for path, (words, touches) in ARTIFACTS.items():
         kill = send(words, signal.SIGKILL)

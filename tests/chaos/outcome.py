@@ -58,7 +58,7 @@ def _problems(one: Outcome) -> Iterator[str]:
         allowed = {
             "right": True,
             "refused": touched,
-            "closed": touched,
+            "closed": touched and not fault.stays_open,
             "broken": touched and fault.kills,
             "wrong": touched and fault.corrupts,
         }
@@ -67,11 +67,15 @@ def _problems(one: Outcome) -> Iterator[str]:
 
 
 def late(outcomes: list[Outcome]) -> list[str]:
-    """Return where `/ready` told the truth too late."""
+    """Return where `/ready` told the truth too late, or everything was as before too late."""
     return [
         f"{one.fault.name}: /ready was 200 for {one.noticed_s:.1f} s"
         for one in outcomes
         if one.noticed_s and one.fault.unready_within_s and one.noticed_s > one.fault.unready_within_s
+    ] + [
+        f"{one.fault.name}: not as before until {one.recovered_s:.1f} s, and {one.fault.back_within_s:g} s are allowed"
+        for one in outcomes
+        if one.recovered_s and one.fault.back_within_s and one.recovered_s > one.fault.back_within_s
     ]
 
 

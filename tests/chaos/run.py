@@ -28,7 +28,7 @@ from tests.stack.stack import ROW_TOLERANCE, RunningStack, start
 SHIFT = 11_000
 RECOVERY_TIMEOUT_S = 180.0
 LOOK_S = 3.0
-"""How long `/ready` is looked at where it may stay 200; then what lasts is undone."""
+"""How long `/ready` is looked at, at least, where it may stay 200; then what lasts is undone."""
 
 LOOK_EVERY_S = 0.05
 
@@ -54,11 +54,17 @@ def inject(stack: RunningStack, load: Load, fault: Fault) -> Outcome:
     before, began = load.tally.snapshot(), time.monotonic()
     undo = fault.inject(stack)
     injected = time.monotonic()
-    noticed = _first(lambda: stack.ready()[0] != 200, fault.unready_within_s or LOOK_S, injected)
-    if undo:
-        undo()
-    repaired = time.monotonic()
-    recovered = _first(lambda: stack.ready()[0] == 200 and load.all_answered_since(repaired), RECOVERY_TIMEOUT_S, began)
+    if fault.unready_within_s or undo:
+        noticed = _first(lambda: stack.ready()[0] != 200, fault.unready_within_s or LOOK_S, injected)
+        if undo:
+            undo()
+        repaired = time.monotonic()
+        recovered = _first(
+            lambda: stack.ready()[0] == 200 and load.all_answered_since(repaired), RECOVERY_TIMEOUT_S, began
+        )
+    else:
+        noticed, recovered = _look(stack, load, injected)
+        repaired = injected
     waiting = sum(1 for client in load.clients if (since := client.unanswered_since) and since < repaired)
     return Outcome(
         fault=fault,
@@ -67,6 +73,19 @@ def inject(stack: RunningStack, load: Load, fault: Fault) -> Outcome:
         counts=load.tally.snapshot() - before,
         lost=waiting if recovered is None else 0,
     )
+
+
+def _look(stack: RunningStack, load: Load, injected: float) -> tuple[float | None, float | None]:
+    """Return after how long `/ready` was false, if ever, and after how long everything was as before to stay so."""
+    noticed: float | None = None
+    recovered: float | None = None
+    while (now := round(time.monotonic() - injected, 1)) < RECOVERY_TIMEOUT_S and (recovered is None or now < LOOK_S):
+        if stack.ready()[0] != 200:
+            noticed, recovered = now if noticed is None else noticed, None
+        elif recovered is None and load.all_answered_since(injected):
+            recovered = now
+        time.sleep(LOOK_EVERY_S)
+    return noticed, recovered
 
 
 def _first(condition: Callable[[], bool], timeout_s: float, began: float) -> float | None:

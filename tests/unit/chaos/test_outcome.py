@@ -27,6 +27,10 @@ def test_what_keeps_the_bar_is_no_problem() -> None:
         ({"counts": Counter({("onnx", "unclear"): 1})}, "onnx: 1 answers unclear"),
         ({"counts": Counter({("pytorch", "refused"): 1})}, "pytorch: 1 answers refused"),
         ({"fault": replace(KILL, kills=False)}, "onnx: 1 answers broken"),
+        (
+            {"fault": replace(KILL, stays_open=True), "counts": Counter({("onnx", "closed"): 1})},
+            "onnx: 1 answers closed",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -37,6 +41,23 @@ def test_what_misses_the_bar_is_said(changed: dict[str, object], words: str) -> 
 
 def test_the_truth_told_late_is_said() -> None:
     assert late([replace(GOOD, noticed_s=6.0)]) == ["SIGKILL of a backend: /ready was 200 for 6.0 s"]
+
+
+def test_what_comes_back_late_is_said() -> None:
+    fault = replace(KILL, back_within_s=20.0)
+    assert late([replace(GOOD, fault=fault)]) == []
+    assert late([replace(GOOD, fault=fault, recovered_s=20.1)]) == [
+        "SIGKILL of a backend: not as before until 20.1 s, and 20 s are allowed"
+    ]
+
+
+def test_the_parts_of_8002_that_are_replaced_alone_have_a_bar_of_their_own() -> None:
+    faults = {fault.name: fault for fault in all_faults(small_disk=False, gpu=False)}
+    found = {name: fault.back_within_s for name, fault in faults.items() if fault.back_within_s}
+    assert found == {"SIGKILL pytorch's worker": 3.0, "SIGKILL pytorch's engine": 15.0}
+    assert {name for name, fault in faults.items() if fault.stays_open} == {
+        *found, "SIGSTOP pytorch's worker", "SIGSTOP pytorch's engine",
+    }  # fmt: skip
 
 
 def test_the_report_adds_up() -> None:
