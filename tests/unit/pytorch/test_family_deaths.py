@@ -156,6 +156,18 @@ def test_the_requests_of_an_engine_that_died_are_refused_in_words_and_the_other_
     assert [worker.pid for worker in served.members(WORKER)] == workers
 
 
+def test_without_its_only_worker_whoever_connects_waits_for_the_next(tmp_path: Path) -> None:
+    with family(tmp_path, HTTP_WORKERS="1") as served:
+        wait(lambda: not _error(served, 1) and served.right(1))
+        counted = served.inferences()
+        (dying,) = served.members(WORKER)
+        dying.kill()
+        dying.wait(10)
+        assert [served.right(value) for value in range(3)] == [True] * 3
+        assert served.inferences() == counted + 3
+        assert served.metric("bakeoff_outstanding_images") == 0
+
+
 def test_without_its_only_engine_the_workers_stay_and_say_so_and_one_that_dies_meanwhile_is_replaced(
     tmp_path: Path,
 ) -> None:
@@ -173,18 +185,23 @@ def lose_the_engine(served: Served) -> None:
     assert _error(served, 2) == "the engine has stopped and loads the model again; ask GET /ready when to come back"
     assert httpx.get(f"{served.url}/ready").status_code == 503
     assert [worker.pid for worker in served.members(WORKER)] == workers
-    served.members(WORKER)[1].kill()
-    assert _error(served, 3)  # in words, whichever worker takes the connection
+    dying = served.members(WORKER)[1]
+    dying.kill()
+    dying.wait(10)
+    assert _error(served, 3) != NOBODY
     wait(lambda: served.right(3))
     wait(lambda: len(served.members(WORKER)) == 2)
     wait(lambda: {served.place(_asked(served)) for _ in range(4)} == {one.pid for one in served.members(WORKER)})
+
+
+NOBODY = "nobody listens"
 
 
 def _error(served: Served, value: int) -> str:
     try:
         answer = served.embed(value)
     except httpx.HTTPError:  # it starts
-        return ""
+        return NOBODY
     return str(answer.json()["error"]) if answer.status_code == 503 else ""
 
 
