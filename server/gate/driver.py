@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from server.backends.client import ANSWER_TIMEOUT_S, BackendClient, BackendError, connect
 from server.backends.interface import Backend, Hopeless, Stopping
@@ -14,7 +15,7 @@ from server.gate.decoders import decoding_s
 from server.gate.model_processes import ModelProcesses
 from server.hardware import Hardware
 from server.model.reference import Reference
-from server.processes.programs import kill_program
+from server.processes.programs import find_program, kill_program
 from server.settings import Settings
 
 RETRY_S = 10.0
@@ -59,6 +60,8 @@ class Driver:
         self._processes: ModelProcesses | None = None  # of the Triton that was loaded last, unless it was killed
         self._silent_since: float | None = None
         self._unwell_since: float | None = None  # since when a backend that was ready has failed
+        self._verified: int | None = None  # the process id of the program that was, if it was ready
+        self._parity: dict[str, Any] = {}
 
     def run(self) -> None:
         """Work until the gate stops, the backend is skipped, or there is no hope for it."""
@@ -85,7 +88,6 @@ class Driver:
 
     def _bring_up(self, reason: str | None) -> None:
         name = self._name
-        largest = self._settings.max_batch_size
         self._board.enter(name, "starting", reason)
         if self._processes and self._processes.one_has_ended():  # while it was warmed or verified
             self._restart(LOST_PROCESS)
@@ -97,32 +99,42 @@ class Driver:
             deadline = time.monotonic() + self._settings.load_timeout_s
             self._wait_for(look.ready, deadline, "did not finish loading its models")
             self._processes = ModelProcesses(self._program)
-            self._board.enter(name, "warming")
-            warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
-            self._board.enter(name, "verifying")
-            agreement = verify(
-                client,
-                self._reference,
-                largest,
-                self._hardware.precision,
-                decodes_on_gpu=self._backend.decodes_on_gpu,
-            )
-        parity = {
+            running, verified, self._verified = self._pid(), self._verified, None
+            if reason == LOST_MODEL and running is not None and running == verified:
+                self._verify_again(client)
+            else:
+                self._warm_and_verify(client)
+        self._verified = running
+        self._board.update(name, parity=self._parity)
+        self._board.enter(name, "ready")
+
+    def _warm_and_verify(self, client: BackendClient) -> None:
+        name = self._name
+        self._board.enter(name, "warming")
+        warm(client, self._reference, self._hardware.warmup_max_batch, self._report)
+        self._board.enter(name, "verifying")
+        agreement = verify(
+            client,
+            self._reference,
+            self._settings.max_batch_size,
+            self._hardware.precision,
+            decodes_on_gpu=self._backend.decodes_on_gpu,
+        )
+        self._parity = {
             kind: {"error": result.error, "error_bound": result.error_bound, "cosine": result.cosine}
             for kind, result in agreement.items()
         }
-        self._board.update(name, parity=parity)
-        self._board.enter(name, "ready")
+
+    def _verify_again(self, client: BackendClient) -> None:
+        """Look at one photo: the server is the one that was verified, and has only loaded the same model once more."""
+        self._board.enter(self._name, "verifying")
+        if problem := self._canary().ask(client, 0):
+            self._restart(problem)  # at once: until it is gone it answers others so too
+            raise Disagreement(problem)
 
     def _watch(self) -> str:
         """Return why the backend has to be brought up again."""
-        canary = Canary(
-            self._client,
-            self._reference,
-            self._hardware.precision,
-            self._settings.canary_interval_s,
-            decodes_on_gpu=self._backend.decodes_on_gpu,
-        )
+        canary = self._canary()
         with self._client(LOOK_TIMEOUT_S) as look, canary:
             done, moved = (-1, 0.0), time.monotonic()
             while True:
@@ -179,6 +191,19 @@ class Driver:
         if kill_program(self._program):
             log.error("%s: killed, so that supervisord starts it again: %s", self._name, reason)
         self._silent_since = self._unwell_since = self._processes = None
+
+    def _pid(self) -> int | None:
+        program = find_program(self._program)
+        return program.pid if program else None
+
+    def _canary(self) -> Canary:
+        return Canary(
+            self._client,
+            self._reference,
+            self._hardware.precision,
+            self._settings.canary_interval_s,
+            decodes_on_gpu=self._backend.decodes_on_gpu,
+        )
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):

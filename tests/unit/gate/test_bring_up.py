@@ -269,6 +269,65 @@ def test_the_wider_bound_is_for_photos_that_a_gpu_has_decoded_alone(
     assert gate.states[-2:] == ["verifying", state]
 
 
+class Again:
+    """Has a backend lose its model once it is ready, and the gate stop when it is ready, or has failed, once more."""
+
+    def __init__(self, gate: Gate, pids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+        left = iter(pids)
+        monkeypatch.setattr(module, "find_program", lambda _: SimpleNamespace(pid=next(left)))
+        self._gate = gate
+        self.driver = gate.driver("pytorch")
+        gate.board.at["ready"] = self.lose_the_model
+
+    def lose_the_model(self) -> None:
+        self._gate.board.at["ready"] = self._gate.stopping.set
+        self._gate.double.asked.clear()
+        self._gate.double.unwell = {f"ready of {PIXEL_MODEL}": 3}
+
+
+RELOADED = ["starting", "loading", "verifying", "ready"]
+
+
+def test_a_server_that_stayed_and_loaded_its_model_again_is_verified_by_one_photo(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Again(gate, [7, 7], monkeypatch)
+    again.driver.run()
+    assert gate.states == RELOADED
+    verified = gate.double.asked[gate.double.asked.index("verifying") + 1 :]
+    assert verified == [f"{PIXEL_MODEL} x 1", f"{ENCODED_MODEL} x 1", "ready"]
+    assert gate.entry["parity"]["pixels"] == {"error": 0, "error_bound": 0.001, "cosine": pytest.approx(1)}
+    assert gate.killed == []
+
+
+def test_another_server_than_the_one_that_was_verified_goes_the_whole_way(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Again(gate, [7, 8], monkeypatch)
+    again.driver.run()
+    assert gate.states == ["starting", "loading", "warming", "verifying", "ready"]
+
+
+def test_a_model_that_is_another_one_after_it_was_loaded_again_is_the_server_s_end(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Again(gate, [7, 7, 8], monkeypatch)
+
+    def harm() -> None:
+        again.lose_the_model()
+        gate.double.off[ENCODED_MODEL] = 0.01
+
+    def heal() -> None:
+        assert gate.killed == ["pytorch"]
+        assert "embedding of encoded is not that of the FP32 PyTorch reference" in gate.entry["reason"]
+        gate.double.off[ENCODED_MODEL] = 0.0
+
+    gate.board.at["ready"] = harm
+    gate.board.at["failed"] = heal
+    again.driver.run()
+    assert gate.states == [*RELOADED[:-1], "failed", "starting", "loading", "warming", "verifying", "ready"]
+
+
 def test_one_whose_answers_become_wrong_is_killed_and_begins_anew(gate: Gate) -> None:
     driver = gate.driver()
 
