@@ -1,5 +1,6 @@
 """`python -m server.isolation`: the process that works for a `Pool`, which starts it and hands it its descriptors."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -24,22 +25,23 @@ def main() -> None:
     arguments = json.loads(text)
     cpu_s = arguments.pop("cpu_s")
     run = importlib.import_module(module).run
-    while (request := protocol.receive_request(channel)) is not None:
-        size, task = request
-        data = protocol.read(file, size)
-        signal.setitimer(signal.ITIMER_PROF, cpu_s)
-        try:
-            result = memoryview(run(task, data, **arguments)).cast("B")
-            protocol.write(file, result)
-        except Refusal as error:
-            protocol.send_message(channel, protocol.REFUSAL, str(error))
-        except Exception as error:  # whoever asked has to be answered, whatever it was
-            traceback.print_exc()
-            protocol.send_message(channel, protocol.FAILURE, repr(error))
-        else:
-            protocol.send_result(channel, len(result))
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
+    with contextlib.suppress(ConnectionError):  # whoever asked has ended in the middle of it
+        while (request := protocol.receive_request(channel)) is not None:
+            size, task = request
+            data = protocol.read(file, size)
+            signal.setitimer(signal.ITIMER_PROF, cpu_s)
+            try:
+                result = memoryview(run(task, data, **arguments)).cast("B")
+                protocol.write(file, result)
+            except Refusal as error:
+                protocol.send_message(channel, protocol.REFUSAL, str(error))
+            except Exception as error:  # whoever asked has to be answered, whatever it was
+                traceback.print_exc()
+                protocol.send_message(channel, protocol.FAILURE, repr(error))
+            else:
+                protocol.send_result(channel, len(result))
+            finally:
+                signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 main()
