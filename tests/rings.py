@@ -1,7 +1,8 @@
 """How the suite is dealt out to two workers, and the time of each ring.
 
-What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. Long groups come first, so that
-both workers end together.
+What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. Containers come first and stacks
+last: side by side they take two cores so long that what waits for them runs out of time. Beside the stacks the benchmark's tests
+run, which mostly wait.
 """
 
 from collections.abc import Iterator
@@ -11,19 +12,17 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = (
-    "tests/stack",
     "tests/image",
-    "tests/stack/bench",
     "tests/unit/tensorrt",
-    "tests/browser",
     "tests/unit",
+    "tests/browser",
+    "tests/stack",
+    "tests/stack/bench",
 )
 """Where groups lie, in the order in which they begin; the innermost that holds a file decides."""
 
 WHOLE = {"tests/image", "tests/unit/tensorrt", "tests/stack"}
-"""Folders whose files share what is started or built for them; elsewhere each file is a group of its own.
-
-Two stacks at a time take two cores so long that what waits for them runs out of time, so all stacks are one group."""
+"""Folders whose files share what is started or built for them; elsewhere each file is a group of its own."""
 
 
 def place(file: str) -> tuple[int, str]:

@@ -31,10 +31,10 @@ def test_what_shares_something_expensive_shares_a_worker(one: str, other: str, t
     assert (place(one)[1] == place(other)[1]) == together
 
 
-def test_the_longest_begins_first_and_the_smallest_last() -> None:
-    whole = "tests/stack/bench/test_whole_run.py"
-    assert place("tests/stack/test_rest.py") < place("tests/image/test_start.py") < place(whole)
-    assert place(whole) < place("tests/unit/test_keys.py")
+def test_containers_come_first_and_stacks_last_beside_what_waits() -> None:
+    order = ("tests/image/test_start.py", "tests/unit/test_keys.py", "tests/stack/test_rest.py")
+    places = [place(file) for file in (*order, "tests/stack/bench/test_whole_run.py")]
+    assert places == sorted(places)
 
 
 def test_a_worker_is_given_whole_groups(pytestconfig: pytest.Config) -> None:
