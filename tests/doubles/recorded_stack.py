@@ -41,7 +41,7 @@ def main() -> None:
     parts.update(
         settings=settings,
         hardware=resolve(settings),
-        engines=cast("Any", SimpleNamespace(loaded=True)),
+        engines=cast("Any", SimpleNamespace(loaded=True, lost=False, missing=None)),
         heartbeat=cast("Any", SimpleNamespace(silent=list)),
         metrics=metrics,
         backends=addresses(settings),
