@@ -16,6 +16,7 @@ from bench.photos import PhotoSet, load_photos
 from bench.scenarios import Scenario
 from bench.schedule import schedule
 from bench.verdicts import verdict
+from tests import priority
 from tests.doubles.running import RunningServer, sleeping_server
 
 WITHIN = 0.02
@@ -25,8 +26,11 @@ MEAN_MS = 2000
 """Long beside what a busy machine adds to a request, up to 15 ms: the client cannot see less than what it is made to wait."""
 
 
-pytestmark = pytest.mark.usefixtures("first")
-"""A waiting process was woken 15 ms late beside two that compute, which is the scheduler's time and not the load generator's."""
+@pytest.fixture(scope="module", autouse=True)
+def first() -> Iterator[None]:
+    """A waiting process was woken 15 ms late beside two that compute, which is the scheduler's time and not the load generator's."""
+    with priority.first(priority.WAITING):
+        yield
 
 
 @pytest.fixture(scope="module")
