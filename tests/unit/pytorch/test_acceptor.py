@@ -159,7 +159,7 @@ async def test_whoever_connects_while_all_workers_close_the_port_is_answered_or_
         await asyncio.sleep(after_s)
         with contextlib.suppress(ConnectionRefusedError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)  # so that many are connected and have not asked when the port is closed
             writer.write(REQUEST)
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
             found[int(head.split()[1])] += 1
