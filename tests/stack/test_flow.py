@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -91,6 +92,10 @@ def family(stack: RunningStack) -> list[psutil.Process]:
     return [process for process in stack.processes() if "server.pytorch" in command_line(process)]
 
 
+def first(stack: RunningStack, part: str) -> psutil.Process:
+    return next(process for process in family(stack) if part in command_line(process))
+
+
 def test_what_does_not_fit_the_queue_is_refused_at_once(small: RunningStack, reference: Reference) -> None:
     rows = list(range(8))
     with ThreadPoolExecutor(24) as pool:
@@ -110,7 +115,7 @@ def test_a_request_whose_client_left_is_not_embedded(small: RunningStack, refere
     """The engine stands still until the client has left, so that it cannot have been too fast for this."""
     wait_idle(small)
     before, gone = executed(small), metric(small, GONE)
-    engine = next(process for process in family(small) if "server.pytorch.engine" in command_line(process))
+    engine = first(small, "server.pytorch.engine")
     body = pixels(reference, [1] * 8)
     with ThreadPoolExecutor(1) as pool:
         engine.suspend()
@@ -157,12 +162,12 @@ def test_counters_are_those_of_all_workers(small: RunningStack, reference: Refer
     assert {tuple(after - b for after, b in zip(counted(), before, strict=True)) for _ in range(6)} == {(12, 12)}
 
 
-def first(stack: RunningStack, part: str) -> psutil.Process:
-    return next(process for process in family(stack) if part in command_line(process))
-
-
-def replaced_alone(stack: RunningStack, part: str, dead: psutil.Process, others: set[int]) -> None:
-    """Wait until another process has the place of one that died, and see that none else was touched."""
+@contextmanager
+def replaced_alone(stack: RunningStack, part: str) -> Iterator[psutil.Process]:
+    """Give one process of the server to be ended; at last another one has its place, and none else was touched."""
+    dead = first(stack, part)
+    others = {one.pid for one in family(stack)} - {dead.pid}
+    yield dead
     deadline = time.monotonic() + 60
     while len({one.pid for one in family(stack)} - {dead.pid}) <= len(others):
         assert time.monotonic() < deadline
@@ -175,30 +180,26 @@ def replaced_alone(stack: RunningStack, part: str, dead: psutil.Process, others:
 def test_a_killed_worker_is_replaced_alone_and_the_server_stays_ready(
     small: RunningStack, reference: Reference
 ) -> None:
-    dead = first(small, "server.pytorch.worker")
-    others = {one.pid for one in family(small)} - {dead.pid}
-    dead.kill()
-    dead.wait(10)
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        assert small.ready()[0] == 200
-        assert right(post(small, pixels(reference, [1])), reference, [1])
-    replaced_alone(small, "server.pytorch.worker", dead, others)
+    with replaced_alone(small, "server.pytorch.worker") as dead:
+        dead.kill()
+        dead.wait(10)
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            assert small.ready()[0] == 200
+            assert right(post(small, pixels(reference, [1])), reference, [1])
 
 
 def test_a_killed_engine_is_loaded_again_while_the_workers_say_so(small: RunningStack, reference: Reference) -> None:
-    dead = first(small, "server.pytorch.engine")
-    others = {one.pid for one in family(small)} - {dead.pid}
-    dead.kill()
-    document = small.wait(503, 10)
-    assert "the engine has stopped and loads the model again" in document["note"]
-    answer = post(small, pixels(reference, [1]))
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert answer.json()["error"].startswith("the engine has stopped")
-    while not loaded(small):
-        assert post(small, pixels(reference, [1])).status_code in (200, 503)  # the port stays open
-    replaced_alone(small, "server.pytorch.engine", dead, others)
+    with replaced_alone(small, "server.pytorch.engine") as dead:
+        dead.kill()
+        document = small.wait(503, 10)
+        assert "the engine has stopped and loads the model again" in document["note"]
+        answer = post(small, pixels(reference, [1]))
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert answer.json()["error"].startswith("the engine has stopped")
+        while not loaded(small):
+            assert post(small, pixels(reference, [1])).status_code in (200, 503)  # the port stays open
     document = small.wait(200)
     assert "note" not in document
     assert right(post(small, pixels(reference, [2])), reference, [2])
@@ -206,14 +207,12 @@ def test_a_killed_engine_is_loaded_again_while_the_workers_say_so(small: Running
 
 
 def test_a_worker_that_hangs_is_not_ready_and_is_replaced_alone(small: RunningStack, reference: Reference) -> None:
-    hanging = first(small, "server.pytorch.worker")
-    others = {one.pid for one in family(small)} - {hanging.pid}
-    hanging.suspend()
-    document = small.wait(503, 10)
-    assert "hangs; after HANG_TIMEOUT_S it is replaced" in document["note"]
-    hanging.wait(40)
-    small.wait(200)
-    replaced_alone(small, "server.pytorch.worker", hanging, others)
+    with replaced_alone(small, "server.pytorch.worker") as hanging:
+        hanging.suspend()
+        document = small.wait(503, 10)
+        assert "hangs; after HANG_TIMEOUT_S it is replaced" in document["note"]
+        hanging.wait(40)
+        small.wait(200)
     assert right(post(small, pixels(reference, [3])), reference, [3])
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger("bakeoff.pytorch")
 
 
 class EngineServer(Service):
-    """Serves all workers until the last one has gone."""
+    """Serves all workers until the last one has gone and no more will come."""
 
     def __init__(
         self,
