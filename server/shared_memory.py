@@ -2,7 +2,7 @@
 
 Triton hands tensors to its Python models through files there, a pool for each model process that grows to the largest
 request and stays. Where a pool cannot grow, Triton answers such a request with an error; so batches and processes are
-sized to what is there from the start. (The PyTorch server's memory has no place there, see `server/pytorch/ipc`.)
+sized to what is there from the start. (The PyTorch server's memory has no place there, see `server/ipc`.)
 """
 
 import shutil

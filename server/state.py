@@ -64,7 +64,7 @@ BENCHMARK = StateFile("benchmark.json", "server.pytorch", ("server.pytorch",))
 BENCHMARK_OUTPUT = StateFile("benchmark.log", "server.pytorch", ("server.pytorch",))
 BENCHMARK_LOCK = StateFile("benchmark.lock", "server.pytorch", ("server.pytorch",))
 
-METRICS = StateFile("metrics", "server.pytorch", ("server.pytorch",))
+METRICS = StateFile("metrics", "server.http", ("server.http",))
 """Counters of 8002's processes; its start empties the folder."""
 
 FILES = (

@@ -5,10 +5,10 @@ import sys
 
 from server import descriptors, logs
 from server.hardware import resolve
+from server.http.family import Family
 from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.processes.crash_loop import back_off
-from server.pytorch.family import Family
 from server.settings import SettingsError, load_settings
 
 

@@ -10,29 +10,29 @@ from starlette.middleware.cors import CORSMiddleware
 
 from server.backend_addresses import addresses
 from server.hardware import Hardware
+from server.http import errors
+from server.http.access import LIVENESS, Access
+from server.http.body_limit import BodyLimit
+from server.http.compressed import Compressed
+from server.http.current_keys import CurrentKeys
+from server.http.documents import Documents
+from server.http.head import Head
+from server.http.heartbeat import Heartbeat
+from server.http.metrics import Metrics
+from server.http.observed import Observed
+from server.http.safe_headers import SafeHeaders
+from server.http.same_origin import SameOrigin
+from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
-from server.pytorch import errors
-from server.pytorch.access import LIVENESS, Access
-from server.pytorch.body_limit import BodyLimit
-from server.pytorch.compressed import Compressed
 from server.pytorch.context import Context
-from server.pytorch.current_keys import CurrentKeys
-from server.pytorch.documents import Documents
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.head import Head
-from server.pytorch.heartbeat import Heartbeat
-from server.pytorch.metrics import Metrics
-from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, oip, operations, page, rest
-from server.pytorch.safe_headers import SafeHeaders
-from server.pytorch.same_origin import SameOrigin
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
-from server.pytorch.tracing import Tracing
 from server.pytorch.trial import Trial
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings

@@ -7,11 +7,11 @@ from fastapi import Request
 
 from server.backend_addresses import BackendAddress
 from server.hardware import Hardware
+from server.http.documents import Documents
+from server.http.heartbeat import Heartbeat
+from server.http.metrics import Metrics
 from server.oip.model import ModelSpec
-from server.pytorch.documents import Documents
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.heartbeat import Heartbeat
-from server.pytorch.metrics import Metrics
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
 from server.pytorch.trial import Trial

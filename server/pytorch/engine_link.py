@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.pytorch.errors import NotReady
-from server.pytorch.ipc.arena import Blocks
-from server.pytorch.ipc.messages import (
+from server.http.errors import NotReady
+from server.ipc.arena import Blocks
+from server.ipc.messages import (
     MAX_PACKET,
     Cancel,
     Done,

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from server.http.errors import NotReady
+from server.http.metrics import STAGES, Metrics
+from server.http.tracing import note_stages
 from server.images import ImageError
 from server.images.decoding import Decoded, Decoders, decoded, image_errors
 from server.images.jpeg import gpu_decodable
+from server.ipc.arena import Blocks
 from server.oip.spec import ENCODED_MODEL, IMAGE_SHAPE, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
 from server.pytorch.engine_client import Embedded, EngineClient, File
-from server.pytorch.errors import NotReady
-from server.pytorch.ipc.arena import Blocks
-from server.pytorch.metrics import STAGES, Metrics
-from server.pytorch.tracing import note_stages
 
 Pixels = npt.NDArray[np.uint8]
 

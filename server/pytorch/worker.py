@@ -7,18 +7,18 @@ import uvicorn
 
 from server import descriptors, logs
 from server.hardware import CPU_BATCH, resolve
+from server.http.acceptor import Acceptor
+from server.http.connection import Connection
+from server.http.draining import Drainable, DrainingServer
+from server.http.heartbeat import BEAT_EVERY_S, Heartbeat
+from server.ipc import inherited, lifeline
+from server.ipc.arena import Arena
+from server.ipc.connections import ConnectionTable
+from server.ipc.counters import Counters
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
-from server.pytorch.acceptor import Acceptor
 from server.pytorch.app import create_app
-from server.pytorch.connection import Connection
-from server.pytorch.draining import Drainable, DrainingServer
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.heartbeat import BEAT_EVERY_S, Heartbeat
-from server.pytorch.ipc import inherited, lifeline
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.connections import ConnectionTable
-from server.pytorch.ipc.counters import Counters
 from server.settings import SettingsError, load_settings
 from server.stop import stop_plan
 

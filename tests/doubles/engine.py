@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 from server import logs
+from server.ipc import inherited, lifeline
+from server.ipc.counters import Counters
+from server.ipc.messages import Done, EmbedPixels, Loaded, Request
 from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.engine.channels import Channel, Channels, Service
 from server.pytorch.engine.connect import connect
-from server.pytorch.ipc import inherited, lifeline
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.messages import Done, EmbedPixels, Loaded, Request
 from server.settings import load_settings
 
 

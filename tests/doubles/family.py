@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from server import logs
 from server.hardware import Gpu, resolve
-from server.pytorch import member
-from server.pytorch.family import Family
+from server.http import member
+from server.http.family import Family
 from server.settings import load_settings
 
 GPU = Gpu(0, "GPU-double", "double", (9, 0), 1, 1, "1")

@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from server.ipc import inherited, lifeline
+from server.ipc.counters import Counters
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
-from server.pytorch.ipc import inherited, lifeline
-from server.pytorch.ipc.counters import Counters
 
 MAX_BATCH_SIZE = 128
 """The default; reading the settings would take most of the start."""

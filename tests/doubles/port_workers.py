@@ -16,12 +16,12 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from server import descriptors, logs
-from server.pytorch.acceptor import Acceptor
-from server.pytorch.connection import Connection
-from server.pytorch.draining import Drainable, DrainingServer
-from server.pytorch.heartbeat import BEAT_EVERY_S, Heartbeat
-from server.pytorch.ipc.connections import ConnectionTable
-from server.pytorch.ipc.counters import Counters
+from server.http.acceptor import Acceptor
+from server.http.connection import Connection
+from server.http.draining import Drainable, DrainingServer
+from server.http.heartbeat import BEAT_EVERY_S, Heartbeat
+from server.ipc.connections import ConnectionTable
+from server.ipc.counters import Counters
 
 Inboxes = list[tuple[socket.socket, socket.socket]]
 

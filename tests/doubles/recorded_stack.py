@@ -16,11 +16,11 @@ from fastapi import FastAPI
 
 from server.backend_addresses import addresses
 from server.hardware import resolve
-from server.pytorch import errors
-from server.pytorch.access import Access
+from server.http import errors
+from server.http.access import Access
+from server.http.metrics import Metrics
+from server.http.observed import Observed
 from server.pytorch.context import Context
-from server.pytorch.metrics import Metrics
-from server.pytorch.observed import Observed
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, operations, page
 from server.pytorch.trial import Trial

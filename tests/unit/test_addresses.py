@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bench.addresses import Addresses, parse_ports, reachable
 from server.backend_addresses import addresses, pytorch_url
 from server.backends.client import BackendClient
+from server.http.family import _listen
 from server.preflight import run_checks
-from server.pytorch.family import _listen
 from server.settings import Settings, SettingsError, load_settings
 from server.triton.arguments import arguments
 

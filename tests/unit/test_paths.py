@@ -155,9 +155,7 @@ def test_preflight_shows_brackets_as_they_are(tmp_path: Path) -> None:
 def test_metrics_of_all_processes_are_found_in_a_folder_with_brackets(tmp_path: Path) -> None:
     folder = tmp_path / NASTY
     folder.mkdir()
-    code = (
-        "from server.pytorch.metrics import Metrics; m = Metrics(); m.batch_size.observe(3); print(m.render().decode())"
-    )
+    code = "from server.http.metrics import Metrics; m = Metrics(); m.batch_size.observe(3); print(m.render().decode())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT, env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}, capture_output=True, text=True, check=True,

@@ -9,10 +9,10 @@ import time
 
 from server import logs
 from server.hardware import resolve
+from server.ipc import inherited, lifeline
+from server.ipc.counters import Counters
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
-from server.pytorch.ipc import inherited, lifeline
-from server.pytorch.ipc.counters import Counters
 from server.settings import Settings, SettingsError, load_settings
 
 SWITCH_INTERVAL_S = 5e-5
@@ -45,11 +45,11 @@ def serve(own: inherited.Inherited, settings: Settings) -> None:
         ModelError, SettingsError: the model cannot be loaded as it is asked for.
     """
     start = time.monotonic()
+    from server.http.metrics import Metrics
     from server.pytorch.engine.channels import Channels  # torch takes seconds to import: after the cheap checks
     from server.pytorch.engine.connect import connect
     from server.pytorch.engine.engine_server import EngineServer
     from server.pytorch.engine.load import load
-    from server.pytorch.metrics import Metrics
 
     model = load(settings, resolve(settings), own.gpu)
     channels = Channels()

@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from server.http.heartbeat import BEAT_EVERY_S
+from server.ipc.arena import Arena
+from server.ipc.messages import MAX_PACKET, Reply, Request, decode_request, encode
 from server.oip.spec import EMBEDDING_SIZE
-from server.pytorch.heartbeat import BEAT_EVERY_S
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.messages import MAX_PACKET, Reply, Request, decode_request, encode
 
 log = logging.getLogger("bakeoff.pytorch")
 

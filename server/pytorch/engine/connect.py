@@ -4,9 +4,9 @@ import logging
 import os
 import socket
 
+from server.ipc import handover
+from server.ipc.arena import Arena
 from server.pytorch.engine.channels import Channels
-from server.pytorch.ipc import handover
-from server.pytorch.ipc.arena import Arena
 
 log = logging.getLogger("bakeoff.pytorch")
 

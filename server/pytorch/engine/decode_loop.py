@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from server.ipc.arena import Bytes
 from server.pytorch.engine.work import Request, Segment, SegmentQueue
-from server.pytorch.ipc.arena import Bytes
 
 MAX_FILES = 64
 """Files in one call of the decoder; its throughput has reached its plateau there."""

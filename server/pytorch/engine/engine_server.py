@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import torch
 
+from server.http.metrics import Metrics
+from server.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded
+from server.ipc.messages import Request as Message
 from server.oip.spec import IMAGE_BYTES, IMAGE_SHAPE
 from server.oip.statistics import ModelStatistics
 from server.pytorch.engine.channels import Channel, Channels, Service
 from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, File
 from server.pytorch.engine.encode_loop import EncodeLoop, Encoder
 from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
-from server.pytorch.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded
-from server.pytorch.ipc.messages import Request as Message
-from server.pytorch.metrics import Metrics
 
 log = logging.getLogger("bakeoff.pytorch")
 

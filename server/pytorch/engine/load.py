@@ -8,6 +8,7 @@ import torch
 
 from server.hardware import Hardware
 from server.images.bundled import bundled_photos
+from server.ipc.messages import Loaded
 from server.model import artifacts
 from server.model.agreement import compare
 from server.model.artifacts import ModelArtifacts
@@ -17,7 +18,6 @@ from server.pytorch.engine.cpu import CpuEncoder
 from server.pytorch.engine.decode_loop import Decoder
 from server.pytorch.engine.encode_loop import Encoder
 from server.pytorch.engine.packed import pack
-from server.pytorch.ipc.messages import Loaded
 from server.settings import Settings, SettingsError
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "tf32": torch.float32, "fp32": torch.float32}

@@ -7,9 +7,9 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from server.images.orientation import UPRIGHT, orientation
+from server.ipc.arena import Bytes
 from server.pytorch.engine.resize import resize_and_crop
 from server.pytorch.engine.upright import upright
-from server.pytorch.ipc.arena import Bytes
 
 # The files are views of memory that this process only reads.
 warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from server.pytorch.ipc.arena import Arena
+from server.ipc.arena import Arena
 
 log = logging.getLogger("bakeoff.pytorch")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from server.pytorch.ipc.messages import Done
+from server.ipc.messages import Done
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,19 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from server.http.body import read_body
+from server.http.documents import AT_ONCE, read_json, too_long
+from server.http.observed import offer_id
+from server.http.waiting import answer_in_time
+from server.ipc.arena import Blocks
 from server.oip.errors import InferenceError
 from server.oip.header import parse_header_length
 from server.oip.model import ModelSpec, metadata, server_metadata
 from server.oip.request import InferRequest, parse_request
 from server.oip.response import encode_response
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE
-from server.pytorch.body import read_body
 from server.pytorch.context import Context, context
-from server.pytorch.documents import AT_ONCE, read_json, too_long
-from server.pytorch.ipc.arena import Blocks
-from server.pytorch.observed import offer_id
 from server.pytorch.service import Pixels
-from server.pytorch.waiting import answer_in_time
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 infer_router = APIRouter()  # of the one route that is asked all the time: matched before all others

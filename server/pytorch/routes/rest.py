@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from server.pytorch.body import read_body
+from server.http.body import read_body
+from server.http.documents import read_json
+from server.http.errors import BadRequest, UnsupportedMedia
+from server.http.forms import MULTIPART, form_files, media_type
+from server.http.json_bodies import check_count
+from server.http.waiting import answer_in_time
+from server.ipc.arena import Blocks
 from server.pytorch.context import Context, context
-from server.pytorch.documents import read_json
-from server.pytorch.errors import BadRequest, UnsupportedMedia
-from server.pytorch.forms import MULTIPART, form_files, media_type
-from server.pytorch.ipc.arena import Blocks
-from server.pytorch.json_bodies import check_count
-from server.pytorch.waiting import answer_in_time
 
 router = APIRouter(tags=["embeddings"])
 

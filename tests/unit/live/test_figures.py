@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.http.metrics import FINE_SECONDS
 from server.live.figures import Figures, latency, rates, read_figures
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL, PREPROCESS_MODEL
-from server.pytorch.metrics import FINE_SECONDS
 
 RECORDED = Path(__file__).parent / "recorded"
 

@@ -6,16 +6,16 @@ import threading
 
 import numpy as np
 
+from server.http.metrics import Metrics
+from server.ipc import messages
+from server.ipc.arena import Arena
+from server.ipc.counters import Counters
+from server.ipc.handover import hand
+from server.ipc.messages import Loaded
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.decode_loop import Decoder
 from server.pytorch.engine.engine_server import EngineServer
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.ipc import messages
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.handover import hand
-from server.pytorch.ipc.messages import Loaded
-from server.pytorch.metrics import Metrics
 from tests.unit.pytorch.encoder_double import EncoderDouble
 
 MODELS = ("model",)

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.ipc.messages import Done
 from server.pytorch.engine.decode_loop import MAX_FILES, MAX_PIXELS, DecodeLoop, File
 from server.pytorch.engine.work import Encoded, Request, SegmentQueue
-from server.pytorch.ipc.messages import Done
 
 
 class Decoder:

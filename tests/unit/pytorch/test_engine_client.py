@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from server.http.errors import NotReady
+from server.ipc.arena import Arena
+from server.ipc.counters import Counters
+from server.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, Loaded, decode_request, encode, pair
 from server.pytorch.engine_client import EngineClient, File
 from server.pytorch.engine_link import QueueFull
-from server.pytorch.errors import NotReady
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, Loaded, decode_request, encode, pair
 from tests.unit.pytorch.rig import control_with, ready
 
 

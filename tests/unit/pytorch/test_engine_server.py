@@ -6,16 +6,16 @@ import threading
 
 import pytest
 
+from server.http.heartbeat import BEAT_EVERY_S
+from server.http.metrics import Metrics
+from server.ipc import messages
+from server.ipc.arena import Arena
+from server.ipc.counters import Counters
+from server.ipc.messages import Loaded
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.engine_server import EngineServer
 from server.pytorch.engine_client import EngineClient, EngineFailed
 from server.pytorch.engine_link import QueueFull
-from server.pytorch.heartbeat import BEAT_EVERY_S
-from server.pytorch.ipc import messages
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.messages import Loaded
-from server.pytorch.metrics import Metrics
 from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
 from tests.unit.pytorch.rig import MODELS, Rig, control_with, embed, ready
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from server.ipc.arena import PAGE, Arena
 from server.pytorch.engine import pinned
-from server.pytorch.ipc.arena import PAGE, Arena
 
 
 class Cuda:

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from server.http.errors import NotReady
+from server.http.metrics import Metrics
+from server.ipc import messages
+from server.ipc.arena import Arena
+from server.ipc.counters import Counters
+from server.ipc.handover import hand
+from server.ipc.messages import Done, EmbedPixels, Loaded, decode_request, encode
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.engine_server import EngineServer
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.errors import NotReady
-from server.pytorch.ipc import messages
-from server.pytorch.ipc.arena import Arena
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.ipc.handover import hand
-from server.pytorch.ipc.messages import Done, EmbedPixels, Loaded, decode_request, encode
-from server.pytorch.metrics import Metrics
 from tests.unit.pytorch.encoder_double import EncoderDouble
 from tests.unit.pytorch.rig import MODELS, Rig, embed, ready, settled
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from server.http.metrics import Metrics
 from server.images import ImageError, prepare
 from server.images.decoding import Decoders
+from server.ipc.arena import Bytes
+from server.ipc.counters import Counters
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.engine_client import EngineClient, EngineFailed
-from server.pytorch.ipc.arena import Bytes
-from server.pytorch.ipc.counters import Counters
-from server.pytorch.metrics import Metrics
 from server.pytorch.service import EmbeddingService
 from tests.hostile import png_of_nothing
 from tests.unit.pytorch.encoder_double import FAILS_LATER

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from server.ipc.counters import Counters
 from server.live.figures import Figures, rates, read_figures
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
-from server.pytorch.ipc.counters import Counters
 from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings

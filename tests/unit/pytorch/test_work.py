@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.ipc.messages import Done
 from server.pytorch.engine.encode_loop import EncodeLoop
 from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
-from server.pytorch.ipc.messages import Done
 from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
 
 
