@@ -6,22 +6,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from server.backend_addresses import addresses
 from server.hardware import Hardware
-from server.http import errors
-from server.http.access import LIVENESS, Access
-from server.http.body_limit import BodyLimit
-from server.http.compressed import Compressed
 from server.http.current_keys import CurrentKeys
 from server.http.documents import Documents
-from server.http.head import Head
+from server.http.guard import guard
 from server.http.heartbeat import Heartbeat
 from server.http.metrics import Metrics
-from server.http.observed import Observed
-from server.http.safe_headers import SafeHeaders
-from server.http.same_origin import SameOrigin
 from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -36,8 +28,6 @@ from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.trial import Trial
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
-
-MIB = 2**20
 
 
 def create_app(
@@ -116,29 +106,14 @@ def create_app(
         trial=trial,
         benchmark=benchmark,
     )
-    errors.install(app)
-    app.add_middleware(Head)
-    app.add_middleware(Compressed, limit=settings.max_body_mb * MIB)
-    app.add_middleware(BodyLimit, limit=settings.max_body_mb * MIB)
-    if settings.keys:
-        open_paths = (*LIVENESS, *page.OPEN_PATHS, *(() if settings.protect_metrics else ("/metrics",)))
-        app.add_middleware(Access, keys=keys, open_paths=open_paths)
-    app.add_middleware(
-        SameOrigin,
-        allowed_hosts=settings.allowed_hosts,
-        cors_origins=settings.cors_origins,
-        open_paths=LIVENESS,
+    guard(
+        app,
+        settings,
+        keys=keys,
+        open_paths=page.OPEN_PATHS,
+        metrics=metrics,
+        tracing=tracing,
     )
-    app.add_middleware(SafeHeaders)
-    app.add_middleware(Observed, metrics=metrics, tracing=tracing)
-    if settings.cors_origins:  # outermost: a browser's preflight carries no key
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "Inference-Header-Content-Length"),
-            expose_headers=("Inference-Header-Content-Length", "Retry-After"),
-        )
     for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router, documentation.router):
         app.include_router(router)
     return app
