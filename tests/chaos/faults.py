@@ -74,23 +74,26 @@ ARTIFACTS = {
 BOTH = ("pytorch", "onnx")
 
 
-def all_faults(*, small_disk: bool, gpu: bool) -> Iterator[Fault]:
+def all_faults(*, small_disk: bool, gpus: int) -> Iterator[Fault]:
     """Yield every fault.
 
     Args:
         small_disk: BAKEOFF_HOME has a file system of its own, which can be full.
-        gpu: the models compute on a GPU, with `cuda.inside`; what is in its memory cannot be overwritten from outside.
+        gpus: on which the models compute, with `cuda.inside`; what is in their memory cannot be overwritten from outside.
     """
+    one_of_several = ENGINE if gpus > 1 else None  # the others go on, so `/ready` stays true
+    bars = REPLACED_ALONE if gpus == 0 else {WORKER: REPLACED_ALONE[WORKER]}
     for name, (words, touches) in PROCESSES.items():
-        within_s = None if words == WORKER else DEATH_S  # the other worker goes on, so `/ready` stays true
-        alone, back_s = words in REPLACED_ALONE, REPLACED_ALONE.get(words)
+        within_s = None if words in (WORKER, one_of_several) else DEATH_S
+        alone, back_s = words in REPLACED_ALONE, bars.get(words)
         kill = send(words, signal.SIGKILL)
         yield Fault(f"SIGKILL {name}", kill, touches, within_s, kills=True, stays_open=alone, back_within_s=back_s)
     for name, (words, touches) in PROCESSES.items():
         if words != PARENT:
             alone = words in REPLACED_ALONE
+            within_s = None if words == one_of_several else HANG_S
             stop = send(words, signal.SIGSTOP)
-            yield Fault(f"SIGSTOP {name}", stop, touches, HANG_S, kills=True, stays_open=alone)
+            yield Fault(f"SIGSTOP {name}", stop, touches, within_s, kills=True, stays_open=alone)
     yield Fault("SIGSTOP pytorch's parent, which only watches", stop_for_a_while(PARENT))
     for path, (words, touches) in ARTIFACTS.items():
         kill = send(words, signal.SIGKILL)
@@ -101,9 +104,9 @@ def all_faults(*, small_disk: bool, gpu: bool) -> Iterator[Fault]:
         yield Fault("disk full", files.fill_disk(send(TRITON, signal.SIGKILL)), ("onnx",), DEATH_S, kills=True)
     for name, words in (("pytorch's engine", ENGINE), ("its pixel model's stub", PIXEL_STUB)):
         touches = PROCESSES[name][1]
-        if gpu:
-            lose = send(words, cuda.LOSE_CONTEXT)
-            yield Fault(f"lost CUDA context of {name}", lose, touches, HANG_S, kills=True)
+        if gpus:
+            lose, within_s = send(words, cuda.LOSE_CONTEXT), None if words == one_of_several else HANG_S
+            yield Fault(f"lost CUDA context of {name}", lose, touches, within_s, kills=True)
         else:
             overwrite = memory.overwrite(words)
             yield Fault(f"weights in memory of {name}", overwrite, touches, HANG_S, kills=True, corrupts=True)

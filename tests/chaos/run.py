@@ -131,7 +131,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="faults whose name has this pattern")
     parser.add_argument("--json", type=Path, help="where the outcomes go as JSON")
     arguments = parser.parse_args()
-    gpu = resolve(Settings()).device == "cuda"
+    hardware = resolve(Settings())
+    gpus = len(hardware.gpus) if hardware.device == "cuda" else 0
     with (
         contextlib.nullcontext(arguments.model) if arguments.model else exported() as model,
         small_disk(model) as home,
@@ -139,8 +140,8 @@ def main() -> None:
         small = has_its_own_disk(home)
         if not small:
             print("not run: disk full, which needs root and a tmpfs", file=sys.stderr)
-        faults = [one for one in all_faults(small_disk=small, gpu=gpu) if re.search(arguments.only, one.name)]
-        stack = start(home, SHIFT, **SETTINGS, **(cuda.inside(home.parent) if gpu else {}))
+        faults = [one for one in all_faults(small_disk=small, gpus=gpus) if re.search(arguments.only, one.name)]
+        stack = start(home, SHIFT, **SETTINGS, **(cuda.inside(home.parent) if gpus else {}))
         try:
             stack.wait(200)
             outcomes = _rounds(stack, faults, arguments.minutes * 60)

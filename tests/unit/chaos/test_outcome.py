@@ -52,7 +52,7 @@ def test_what_comes_back_late_is_said() -> None:
 
 
 def test_the_parts_of_8002_that_are_replaced_alone_have_a_bar_of_their_own() -> None:
-    faults = {fault.name: fault for fault in all_faults(small_disk=False, gpu=False)}
+    faults = {fault.name: fault for fault in all_faults(small_disk=False, gpus=0)}
     found = {name: fault.back_within_s for name, fault in faults.items() if fault.back_within_s}
     assert found == {"SIGKILL pytorch's worker": 3.0, "SIGKILL pytorch's engine": 15.0}
     assert {name for name, fault in faults.items() if fault.stays_open} == {
@@ -66,9 +66,18 @@ def test_the_report_adds_up() -> None:
     assert line.startswith("2 faults of 1 kinds; 38 requests sent: 36 right")
 
 
-@pytest.mark.parametrize("gpu", [False, True])
-def test_faults_have_names_of_their_own(gpu: bool) -> None:
-    names = [fault.name for fault in all_faults(small_disk=True, gpu=gpu)]
+def test_one_engine_of_several_leaves_the_stack_ready() -> None:
+    def asked(gpus: int) -> set[str]:
+        faults = all_faults(small_disk=False, gpus=gpus)
+        return {fault.name for fault in faults if "engine" in fault.name and fault.unready_within_s}
+
+    assert asked(1) == {"SIGKILL pytorch's engine", "SIGSTOP pytorch's engine", "lost CUDA context of pytorch's engine"}
+    assert asked(2) == set()
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 2])
+def test_faults_have_names_of_their_own(gpus: int) -> None:
+    names = [fault.name for fault in all_faults(small_disk=True, gpus=gpus)]
     assert len(names) == len(set(names)) > 30
 
 
