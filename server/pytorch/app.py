@@ -14,6 +14,8 @@ from server.http.documents import Documents
 from server.http.guard import guard
 from server.http.heartbeat import Heartbeat
 from server.http.metrics import Metrics
+from server.http.routes import operations as common
+from server.http.routes import rest
 from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -22,7 +24,7 @@ from server.oip.statistics import ModelStatistics
 from server.pytorch.context import Context
 from server.pytorch.engine_client import EngineClient
 from server.pytorch.quick_benchmark import QuickBenchmark
-from server.pytorch.routes import documentation, oip, operations, page, rest
+from server.pytorch.routes import documentation, oip, operations, page
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.trial import Trial
@@ -114,6 +116,7 @@ def create_app(
         metrics=metrics,
         tracing=tracing,
     )
-    for router in (oip.infer_router, rest.router, oip.router, operations.router, page.router, documentation.router):
+    first = (oip.infer_router, rest.router, oip.router)
+    for router in (*first, common.router, operations.router, page.router, documentation.router):
         app.include_router(router)
     return app

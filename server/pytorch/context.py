@@ -7,38 +7,29 @@ from fastapi import Request
 
 from server.backend_addresses import BackendAddress
 from server.hardware import Hardware
-from server.http.documents import Documents
+from server.http import context as http
 from server.http.heartbeat import Heartbeat
-from server.http.metrics import Metrics
-from server.oip.model import ModelSpec
 from server.pytorch.engine_client import EngineClient
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
 from server.pytorch.trial import Trial
 from server.readiness import Document, read_document
-from server.settings import BackendName, Settings
+from server.settings import BackendName
 from server.state import READINESS
 
 
-@dataclass(frozen=True)
-class Context:
+@dataclass(frozen=True, kw_only=True)
+class Context(http.Context):
     """The worker's parts.
 
     Attributes:
-        described: what the settings say of the model.
-        specs: the served models by name, for the Open Inference Protocol.
         backends: all that are enabled, this one too.
     """
 
-    settings: Settings
+    service: EmbeddingService
     hardware: Hardware
     engines: EngineClient
     heartbeat: Heartbeat
-    service: EmbeddingService
-    documents: Documents
-    metrics: Metrics
-    specs: dict[str, ModelSpec]
-    described: dict[str, Any]
     backends: dict[BackendName, BackendAddress]
     trial: Trial
     benchmark: QuickBenchmark
@@ -50,7 +41,7 @@ class Context:
 
     @property
     def model_info(self) -> dict[str, Any]:
-        """What this server says of its model in `/model-info` and beside every REST answer."""
+        """What this server says of its model, once it has loaded where it decodes, too."""
         loaded = self.engines.loaded
         if loaded is None:
             return self.described

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from server.http.context import Embeddings
 from server.http.errors import NotReady
 from server.http.metrics import STAGES, Metrics
 from server.http.tracing import note_stages
@@ -69,27 +70,21 @@ class EmbeddingService:
         """Bytes of a request body that still leave room for what else is waiting."""
         return self._engines.arena_size // 4
 
-    async def embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embedded:
-        """Embed UINT8 `[N, 3, 224, 224]`.
+    async def embed_pixels(self, pixels: Pixels, memory: Blocks) -> Embeddings:
+        """Return the embeddings FP32 `[N, 512]` of UINT8 `[N, 3, 224, 224]`.
 
         Raises:
             QueueFull, NotReady, ArenaFull, EngineFailed: it cannot be done now, or it failed.
         """
-        return await self._recorded(PIXEL_MODEL, self._embed_pixels(pixels, memory))
+        return (await self._recorded(PIXEL_MODEL, self._embed_pixels(pixels, memory))).embeddings
 
-    async def embed_files(self, files: Sequence[bytes | memoryview], memory: Blocks, item: str = "image") -> Embedded:
-        """Embed N image files.
-
-        Args:
-            files: JPEG, PNG or WebP files.
-            memory: the request's.
-            item: what the caller calls one of them, for messages such as `image[3]: not a JPEG, PNG or WebP image`.
+    async def embed_files(self, files: Sequence[bytes | memoryview], memory: Blocks, item: str = "image") -> Embeddings:
+        """Return the embeddings FP32 `[N, 512]` of N image files; arguments and errors as in `Embedder`.
 
         Raises:
-            ImageError: naming the first file that cannot be used.
-            QueueFull, NotReady, ArenaFull, EngineFailed: it cannot be done now, or it failed.
+            EngineFailed: an engine could not do it.
         """
-        return await self._recorded(ENCODED_MODEL, self._embed_files(files, memory, item))
+        return (await self._recorded(ENCODED_MODEL, self._embed_files(files, memory, item))).embeddings
 
     async def _recorded(self, model: str, work: Coroutine[None, None, Embedded]) -> Embedded:
         start = time.monotonic_ns()

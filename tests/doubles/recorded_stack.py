@@ -20,6 +20,7 @@ from server.http import errors
 from server.http.access import Access
 from server.http.metrics import Metrics
 from server.http.observed import Observed
+from server.http.routes import operations as common
 from server.pytorch.context import Context
 from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, operations, page
@@ -54,6 +55,7 @@ def main() -> None:
         app.add_middleware(Access, keys=lambda: (words.key,), open_paths=page.OPEN_PATHS)
     app.add_middleware(Observed, metrics=metrics)
     app.include_router(page.router)
+    app.include_router(common.router)
     app.include_router(operations.router)
     app.include_router(documentation.router)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from server.http.body import read_body
 from server.http.documents import AT_ONCE, read_json, too_long
 from server.http.observed import offer_id
+from server.http.routes.models import SpecDependency, model_spec
 from server.http.waiting import answer_in_time
 from server.ipc.arena import Blocks
-from server.oip.errors import InferenceError
 from server.oip.header import parse_header_length
 from server.oip.model import ModelSpec, metadata, server_metadata
 from server.oip.request import InferRequest, parse_request
@@ -23,25 +23,6 @@ router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 infer_router = APIRouter()  # of the one route that is asked all the time: matched before all others
 
 ContextDependency = Annotated[Context, Depends(context)]
-
-
-async def model_spec(model: str, parts: ContextDependency, version: str = "1") -> ModelSpec:
-    """FastAPI dependency: the model that the path names.
-
-    Raises:
-        InferenceError: 404, naming the models that are served.
-    """
-    spec = parts.specs.get(model)
-    if spec is None:
-        raise InferenceError(404, f"unknown model '{model}'; this server has {', '.join(parts.specs)}")
-    if version not in spec.versions:
-        raise InferenceError(
-            404, f"unknown version '{version}' of model '{model}'; there is {', '.join(spec.versions)}"
-        )
-    return spec
-
-
-SpecDependency = Annotated[ModelSpec, Depends(model_spec)]
 
 
 @router.get("")
@@ -124,10 +105,10 @@ for _path in ("/models/{model}/infer", "/models/{model}/versions/{version}/infer
 async def _response(parsed: InferRequest, spec: ModelSpec, parts: Context, memory: Blocks) -> Response:
     if spec.name == ENCODED_MODEL:
         files = cast("list[bytes | memoryview]", parsed.inputs[ENCODED_IMAGE])
-        done = await parts.service.embed_files(files, memory, item=ENCODED_IMAGE)
+        embeddings = await parts.service.embed_files(files, memory, item=ENCODED_IMAGE)
     else:
-        done = await parts.service.embed_pixels(cast("Pixels", parsed.inputs[IMAGE]), memory)
-    encoded = encode_response(spec, parsed, {EMBEDDING: done.embeddings})
+        embeddings = await parts.service.embed_pixels(cast("Pixels", parsed.inputs[IMAGE]), memory)
+    encoded = encode_response(spec, parsed, {EMBEDDING: embeddings})
     response = Response(b"".join(encoded.chunks), media_type=encoded.content_type)
     if encoded.header_length is not None:
         response.headers["Inference-Header-Content-Length"] = str(encoded.header_length)

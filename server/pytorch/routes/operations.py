@@ -1,11 +1,10 @@
-"""Liveness, readiness, metrics and facts about the machine."""
+"""Readiness of the container, and facts about the machine."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi.responses import JSONResponse
 
 from server.hardware import gpus
 from server.pytorch.context import Context, context, ready_document
@@ -15,13 +14,6 @@ router = APIRouter(tags=["operations"])
 ContextDependency = Annotated[Context, Depends(context)]
 
 
-@router.get("/health")
-@router.get("/healthz")
-async def health() -> dict[str, str]:
-    """Liveness: the process answers."""
-    return {"status": "alive"}
-
-
 @router.get("/ready")
 async def ready(parts: ContextDependency) -> JSONResponse:
     """Readiness of the whole container: 200 when every enabled backend is ready or skipped for a stated reason, else 503."""
@@ -29,19 +21,7 @@ async def ready(parts: ContextDependency) -> JSONResponse:
     return JSONResponse(document, 200 if document["ready"] else 503)
 
 
-@router.get("/model-info")
-async def model_info(parts: ContextDependency) -> dict[str, Any]:
-    """The model that is served, and whether its embeddings mean anything."""
-    return parts.model_info
-
-
 @router.get("/gpu-info")
 def gpu_info(parts: ContextDependency) -> dict[str, Any]:
     """The device in use and every GPU that the driver reports; memory in bytes."""
     return {"device": parts.hardware.device, "gpus": [asdict(gpu) for gpu in gpus()]}
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-def metrics(parts: ContextDependency) -> PlainTextResponse:
-    """Prometheus metrics of this server, all its processes together."""
-    return PlainTextResponse(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -7,9 +7,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from server.http.routes import operations as common
+from server.http.routes import rest
 from server.http.safe_headers import SafeHeaders
 from server.pytorch import guide, page
-from server.pytorch.routes import documentation, operations, rest
+from server.pytorch.routes import documentation, operations
 from server.pytorch.routes import page as pages
 
 LOADED = re.compile(r"""<(?:script|img|iframe|link)[^>]*?(?:src|href)="([^"]*)"|@import|url\(([^)]*)\)""")
@@ -19,7 +21,7 @@ LOADED = re.compile(r"""<(?:script|img|iframe|link)[^>]*?(?:src|href)="([^"]*)"|
 def client() -> Iterator[TestClient]:
     app = FastAPI(title="a server", **documentation.RELATIVE)
     app.add_middleware(SafeHeaders)
-    for router in (rest.router, operations.router, pages.router, documentation.router):
+    for router in (rest.router, common.router, operations.router, pages.router, documentation.router):
         app.include_router(router)
     with TestClient(app) as made:
         yield made

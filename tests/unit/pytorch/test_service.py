@@ -71,7 +71,7 @@ class Served:
 
     async def ask(self, *files: bytes) -> list[float]:
         with self.service.memory() as memory:
-            return (await self.service.embed_files(files, memory)).embeddings[:, 3].tolist()
+            return (await self.service.embed_files(files, memory))[:, 3].tolist()
 
     def counted(self, model: str = ENCODED_MODEL) -> tuple[int, int]:
         stats = self.service.statistics[model].snapshot()["inference_stats"]

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 from server.http.body import read_body
+from server.http.context import Context, context
 from server.http.documents import read_json
 from server.http.errors import BadRequest, UnsupportedMedia
 from server.http.forms import MULTIPART, form_files, media_type
 from server.http.json_bodies import check_count
 from server.http.waiting import answer_in_time
 from server.ipc.arena import Blocks
-from server.pytorch.context import Context, context
 
 router = APIRouter(tags=["embeddings"])
 
@@ -101,8 +101,7 @@ async def _embed(
 ) -> list[list[float]]:
     check_count(len(files), parts.settings.max_batch_size)
     work = parts.service.embed_files(files, memory)
-    done = await answer_in_time(request, work, parts.settings.request_timeout_s)
-    rows: list[list[float]] = done.embeddings.tolist()
+    rows: list[list[float]] = (await answer_in_time(request, work, parts.settings.request_timeout_s)).tolist()
     return rows
 
 
