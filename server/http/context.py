@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import Request
+from fastapi import Request, Response
 
 from server.http.documents import Documents
 from server.http.metrics import Metrics
@@ -46,6 +46,32 @@ class Embedder(Protocol):
         """
 
 
+class Models(Protocol):
+    """The Open Inference Protocol behind its routes.
+
+    Whatever is not answered now raises `NotReady`.
+    """
+
+    async def ready(self, spec: ModelSpec) -> bool:
+        """Tell whether a model can be used."""
+
+    async def metadata(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return the document of a model's inputs and outputs."""
+
+    async def config(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return the document of how a model is served."""
+
+    async def statistics(self, spec: ModelSpec | None) -> dict[str, Any]:
+        """Return the document of a model's counters, or of all models'."""
+
+    async def infer(self, request: Request, spec: ModelSpec) -> Response:
+        """Answer a request to run a model.
+
+        Raises:
+            InferenceError, ImageError, ArenaFull: it cannot be answered.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What the routes need, put together once by the application.
@@ -57,6 +83,7 @@ class Context:
 
     settings: Settings
     service: Embedder
+    models: Models
     documents: Documents
     metrics: Metrics
     specs: dict[str, ModelSpec]

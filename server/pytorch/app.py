@@ -14,8 +14,8 @@ from server.http.documents import Documents
 from server.http.guard import guard
 from server.http.heartbeat import Heartbeat
 from server.http.metrics import Metrics
+from server.http.routes import oip, rest
 from server.http.routes import operations as common
-from server.http.routes import rest
 from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -23,8 +23,9 @@ from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
 from server.pytorch.context import Context
 from server.pytorch.engine_client import EngineClient
+from server.pytorch.models import EngineModels
 from server.pytorch.quick_benchmark import QuickBenchmark
-from server.pytorch.routes import documentation, oip, operations, page
+from server.pytorch.routes import documentation, operations, page
 from server.pytorch.service import EmbeddingService
 from server.pytorch.stack_metrics import StackMetrics
 from server.pytorch.trial import Trial
@@ -65,6 +66,7 @@ def create_app(
     )
 
     documents = Documents(settings.max_batch_size, settings.request_timeout_s)
+    described = model_info(settings, hardware)
     table = addresses(settings)
     trial = Trial(table)
     benchmark = QuickBenchmark(settings)
@@ -100,10 +102,11 @@ def create_app(
         engines=engines,
         heartbeat=heartbeat,
         service=service,
+        models=EngineModels(engines, service, documents, settings, described),
         documents=documents,
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
-        described=model_info(settings, hardware),
+        described=described,
         backends=table,
         trial=trial,
         benchmark=benchmark,
