@@ -67,9 +67,12 @@ BENCHMARK_LOCK = StateFile("benchmark.lock", "server.pytorch", ("server.pytorch"
 METRICS = StateFile("metrics", "server.http", ("server.http",))
 """Counters of 8002's processes; its start empties the folder."""
 
+SOCKETS = StateFile("*.sock", "server.sockets", ("server.sockets",), of_one_start=True)
+"""By which programs reach each other; they lie elsewhere where the path of this folder is too long for one."""
+
 FILES = (
     READINESS, HISTORY, SERVED_PLAN, LAUNCH_PID, SUPERVISORD_PID, STACK_LOCK, GIVEN_UP, LAST_LINES, PAUSE, BENCHMARK,
-    BENCHMARK_OUTPUT, BENCHMARK_LOCK, METRICS,
+    BENCHMARK_OUTPUT, BENCHMARK_LOCK, METRICS, SOCKETS,
 )  # fmt: skip
 
 
