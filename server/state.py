@@ -31,14 +31,17 @@ class StateFile(NamedTuple):
 
 
 READINESS = StateFile(
-    "ready.json", "server.gate", ("server.processes.fatal", "server.pytorch", "bakeoff"), of_one_start=True
+    "ready.json",
+    "server.gate",
+    ("server.processes.fatal", "server.pytorch", "server.console", "bakeoff"),
+    of_one_start=True,
 )
 """The readiness document."""
 
 HISTORY = StateFile("live.json", "server.gate", ("server.pytorch", "bakeoff"))
 """The last minutes' figures."""
 
-SERVED_PLAN = StateFile("engine", "server.gate", ("server.triton", "server.pytorch"), of_one_start=True)
+SERVED_PLAN = StateFile("engine", "server.gate", ("server.triton", "server.console"), of_one_start=True)
 """The key of the plan that TensorRT serves; the gate of every start decides anew which fits."""
 
 LAUNCH_PID = StateFile("launch.pid", "entrypoint.sh", ("bakeoff.stack",))
@@ -58,11 +61,11 @@ LAST_LINES = StateFile("*.last", "prefixed.sh", ("server.processes.fatal",))
 PAUSE = StateFile("*.pause", "server.processes.fatal", ("server.pytorch", "server.triton"), of_one_start=True)
 """How many seconds a program has to wait before it starts."""
 
-BENCHMARK = StateFile("benchmark.json", "server.pytorch", ("server.pytorch",))
+BENCHMARK = StateFile("benchmark.json", "server.console", ("server.console",))
 """How the benchmark at the push of a button stands."""
 
-BENCHMARK_OUTPUT = StateFile("benchmark.log", "server.pytorch", ("server.pytorch",))
-BENCHMARK_LOCK = StateFile("benchmark.lock", "server.pytorch", ("server.pytorch",))
+BENCHMARK_OUTPUT = StateFile("benchmark.log", "server.console", ("server.console",))
+BENCHMARK_LOCK = StateFile("benchmark.lock", "server.console", ("server.console",))
 
 METRICS = StateFile("metrics", "server.http", ("server.http",))
 """Counters of 8002's processes; its start empties the folder."""

@@ -8,6 +8,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from server.backend_addresses import addresses
+from server.console.quick_benchmark import QuickBenchmark
+from server.console.stack_metrics import StackMetrics
+from server.console.trial import Trial
 from server.hardware import Hardware
 from server.http.current_keys import CurrentKeys
 from server.http.documents import Documents
@@ -24,11 +27,8 @@ from server.oip.statistics import ModelStatistics
 from server.pytorch.context import Context
 from server.pytorch.engine_client import EngineClient
 from server.pytorch.models import EngineModels
-from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, operations, page
 from server.pytorch.service import EmbeddingService
-from server.pytorch.stack_metrics import StackMetrics
-from server.pytorch.trial import Trial
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
 

@@ -6,13 +6,13 @@ from typing import Any, cast
 from fastapi import Request
 
 from server.backend_addresses import BackendAddress
+from server.console.quick_benchmark import QuickBenchmark
+from server.console.trial import Trial
 from server.hardware import Hardware
 from server.http import context as http
 from server.http.heartbeat import Heartbeat
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.service import EmbeddingService
-from server.pytorch.trial import Trial
 from server.readiness import Document, read_document
 from server.settings import BackendName
 from server.state import READINESS

@@ -15,6 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from server.backend_addresses import addresses
+from server.console.quick_benchmark import QuickBenchmark
+from server.console.trial import Trial
 from server.hardware import resolve
 from server.http import errors
 from server.http.access import Access
@@ -22,9 +24,7 @@ from server.http.metrics import Metrics
 from server.http.observed import Observed
 from server.http.routes import operations as common
 from server.pytorch.context import Context
-from server.pytorch.quick_benchmark import QuickBenchmark
 from server.pytorch.routes import documentation, operations, page
-from server.pytorch.trial import Trial
 from server.settings import Settings
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from server.pytorch import guide, page
+from server.console import guide, page
 
 DOCUMENT = "openapi.json"
 

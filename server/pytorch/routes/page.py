@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
+from server.console import guide, page
+from server.console.quick_benchmark import AlreadyRunning, last_report
 from server.http.errors import NotReady, answer
 from server.http.observed import request_id
 from server.http.tracing import onward
 from server.live.history import read_history
-from server.pytorch import guide, page
 from server.pytorch.context import Context, context, ready_document
-from server.pytorch.quick_benchmark import AlreadyRunning, last_report
 from server.state import HISTORY
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"

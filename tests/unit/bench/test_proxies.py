@@ -26,10 +26,10 @@ from bench.wan import Unavailable
 from bench.watch import Watch
 from server.backend_addresses import addresses
 from server.backends.client import BackendClient
+from server.console.trial import Trial
 from server.gate.sampler import Sampler
 from server.images.bundled import FOLDER as PHOTOS
 from server.processes.supervisor import environment
-from server.pytorch.trial import Trial
 from server.settings import Settings
 from tests.doubles.forward_proxy import ForwardProxy, forward_proxy
 from tests.doubles.running import RunningServer, sleeping_server

@@ -7,10 +7,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from server.console import guide, page
 from server.http.routes import operations as common
 from server.http.routes import rest
 from server.http.safe_headers import SafeHeaders
-from server.pytorch import guide, page
 from server.pytorch.routes import documentation, operations
 from server.pytorch.routes import page as pages
 

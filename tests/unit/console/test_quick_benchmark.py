@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.pytorch import quick_benchmark
-from server.pytorch.quick_benchmark import AlreadyRunning, QuickBenchmark, last_report
+from server.console import quick_benchmark
+from server.console.quick_benchmark import AlreadyRunning, QuickBenchmark, last_report
 from server.settings import Settings
 from server.state import BENCHMARK, BENCHMARK_OUTPUT
 

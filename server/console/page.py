@@ -11,7 +11,7 @@ from PIL import Image
 from server.home import ROOT
 from server.images.bundled import FOLDER as PHOTOS
 
-FOLDER = ROOT / "server" / "page"
+FOLDER = ROOT / "server" / "console" / "static"
 INDEX = "index.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
