@@ -7,7 +7,7 @@ import typer
 
 from bakeoff import stack
 from bakeoff.console import console, read_settings, stop
-from server.home import ROOT
+from server.home import PHOTOS, ROOT
 
 
 def bench(
@@ -64,7 +64,6 @@ def bench(
     from bench.run import run_benchmark
     from bench.vast import vast_ports
     from server.backend_addresses import pytorch_url
-    from server.images.bundled import FOLDER
 
     try:
         settings = read_settings()
@@ -75,7 +74,7 @@ def bench(
             addresses=Addresses(
                 with_mapped_ready(base, ports), ports, named, api_key or next(iter(settings.keys), None)
             ),
-            photos=images or FOLDER,
+            photos=images or PHOTOS,
             results=results,
             quick=quick,
             kinds=tuple(scenario or ()),

@@ -12,7 +12,7 @@ from bakeoff.console import console, errors
 from bakeoff.console import read_settings as _settings
 from bakeoff.console import stop as _stop
 from bakeoff.report import report
-from server.home import ROOT
+from server.home import PHOTOS, ROOT
 
 app = typer.Typer(
     help="Serve OpenCLIP ViT-B/32 embeddings three ways, prove that they agree, measure them, name the winner.",
@@ -116,11 +116,10 @@ def bench_server(
     from bench.errors import BenchError, NothingAnswersError
     from bench.server.run import run
     from server.backend_addresses import pytorch_url
-    from server.images.bundled import FOLDER
 
     settings = _settings()
     try:
-        run(url or pytorch_url(settings), FOLDER, results, seconds, console)
+        run(url or pytorch_url(settings), PHOTOS, results, seconds, console)
     except NothingAnswersError as error:
         _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:
@@ -139,11 +138,10 @@ def soak(
     from bench.server.soak import problems
     from bench.server.soak import soak as run
     from server.backend_addresses import pytorch_url
-    from server.images.bundled import FOLDER
 
     settings = _settings()
     try:
-        document = run(url or pytorch_url(settings), FOLDER, images, processes, connections, console)
+        document = run(url or pytorch_url(settings), PHOTOS, images, processes, connections, console)
     except NothingAnswersError as error:
         _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:

@@ -10,6 +10,9 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or, in the image, the folder that the checkout was copied to)."""
 
+PHOTOS = ROOT / "photos"
+"""The photos that ship with the repository."""
+
 ENV_FILE = ROOT / ".env"
 
 

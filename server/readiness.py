@@ -63,12 +63,12 @@ def read_document(path: Path) -> Document:
     try:
         document = _decoded(path)
     except FileNotFoundError:
-        return _not_ready({}, "the readiness gate has not started yet")
+        return not_ready({}, "the readiness gate has not started yet")
     except ValueError:
-        return _not_ready({}, "the readiness document is damaged; the gate writes it again within seconds")
+        return not_ready({}, "the readiness document is damaged; the gate writes it again within seconds")
     age = age_s(document)
     if not 0 <= age <= STALE_AFTER_S:
-        return _not_ready(document, f"the readiness gate has not reported for {age:.0f} s")
+        return not_ready(document, f"the readiness gate has not reported for {age:.0f} s")
     return document
 
 
@@ -91,5 +91,6 @@ def _since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _not_ready(document: Document, note: str) -> Document:
+def not_ready(document: Document, note: str) -> Document:
+    """Return a document that is not ready, and why; what it says of the backends is kept."""
     return {"since": None, "model": {}, "backends": {}, **document, "ready": False, "note": note}

@@ -33,12 +33,12 @@ class StateFile(NamedTuple):
 READINESS = StateFile(
     "ready.json",
     "server.gate",
-    ("server.processes.fatal", "server.pytorch", "server.console", "bakeoff"),
+    ("server.processes.fatal", "server.console", "bakeoff"),
     of_one_start=True,
 )
 """The readiness document."""
 
-HISTORY = StateFile("live.json", "server.gate", ("server.pytorch", "bakeoff"))
+HISTORY = StateFile("live.json", "server.gate", ("server.console", "bakeoff"))
 """The last minutes' figures."""
 
 SERVED_PLAN = StateFile("engine", "server.gate", ("server.triton", "server.console"), of_one_start=True)
@@ -58,7 +58,9 @@ GIVEN_UP = StateFile("fatal", "server.processes.fatal", ("server.processes.super
 LAST_LINES = StateFile("*.last", "prefixed.sh", ("server.processes.fatal",))
 """What a program printed last before it ended."""
 
-PAUSE = StateFile("*.pause", "server.processes.fatal", ("server.pytorch", "server.triton"), of_one_start=True)
+PAUSE = StateFile(
+    "*.pause", "server.processes.fatal", ("server.pytorch", "server.triton", "server.console"), of_one_start=True
+)
 """How many seconds a program has to wait before it starts."""
 
 BENCHMARK = StateFile("benchmark.json", "server.console", ("server.console",))

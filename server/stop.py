@@ -27,6 +27,7 @@ class StopPlan:
         drain_s: in which the gate has every backend finish what it has accepted.
         join_s: in which the gate's own threads end after that.
         program_wait_s: after which supervisord kills a program.
+        console_answer_s: in which requests to the console may finish; whoever passes them on has been drained before.
         triton_exit_s: in which a Triton waits for open connections; it has been drained before, and unloading takes the rest.
         answer_s: in which requests on 8002 may finish.
         processes_s: after which a process of 8002 that still runs is killed.
@@ -36,6 +37,7 @@ class StopPlan:
     drain_s: float
     join_s: float
     program_wait_s: int
+    console_answer_s: int
     triton_exit_s: int
     answer_s: int
     processes_s: float
@@ -50,6 +52,7 @@ def stop_plan(stop_timeout: float) -> StopPlan:
         drain_s=gate * 0.9,
         join_s=gate * 0.05,
         program_wait_s=programs,
+        console_answer_s=max(1, programs // 2),
         triton_exit_s=max(1, int(stop_timeout * 0.15)),
         answer_s=max(1, int(stop_timeout * 0.6)),
         processes_s=(gate + programs) * 0.9,

@@ -8,29 +8,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from server.home import ROOT
-from server.images.bundled import FOLDER as PHOTOS
+from server.console_paths import FILES, THUMBNAILS
 
-FOLDER = ROOT / "server" / "console" / "static"
-INDEX = "index.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
-POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob: data:; "
-    # A report that is fetched with a key is shown from memory and inherits this; its style is within it.
-    "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "no-cache",  # asked for again with its tag, so that an upgrade is seen at once
-}
-SAMPLES = ("raccoon.jpg", "raccoon-portrait.jpg", "cat.jpg", "astronaut.jpg", "coffee.jpg", "rocket-launch.jpg", "brick-wall.jpg", "stairs.jpg")  # fmt: skip
-"""Bundled photos to try, two near-duplicates first."""
-
 THUMBNAIL = (96, 72)
 
 
@@ -50,16 +36,8 @@ class Asset:
 @cache
 def files() -> dict[str, Asset]:
     """Return the files by the path at which they are served."""
-    found = {
-        f"/page/{path.name}": Asset(path.read_bytes(), TYPES[path.suffix])
-        for path in sorted(FOLDER.iterdir())
-        if path.suffix in TYPES and path.name != INDEX
-    }
-    found["/"] = Asset((FOLDER / INDEX).read_bytes(), TYPES[".html"])
-    for name in SAMPLES:
-        found[f"/page/photos/{name}"] = Asset((PHOTOS / name).read_bytes(), "image/jpeg")
-        found[f"/page/thumbnails/{name}"] = Asset(_thumbnail(PHOTOS / name), "image/jpeg")
-    return found
+    found = {path: Asset(file.read_bytes(), TYPES[file.suffix]) for path, file in FILES.items()}
+    return found | {path: Asset(_thumbnail(file), TYPES[".jpg"]) for path, file in THUMBNAILS.items()}
 
 
 def _thumbnail(path: Path) -> bytes:

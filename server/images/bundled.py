@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from server.home import ROOT
-
-FOLDER = ROOT / "photos"
+from server.home import PHOTOS
 
 
 def bundled_photos() -> list[Path]:
     """Return the bundled JPEG files, sorted by name."""
-    return sorted(FOLDER.glob("*.jpg"))
+    return sorted(PHOTOS.glob("*.jpg"))

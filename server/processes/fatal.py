@@ -1,4 +1,4 @@
-"""The FATAL rule: a program that cannot be kept running takes the container down, and says why.
+"""The FATAL rule: a program that cannot be kept running takes the container down, and says why. All but the console.
 
 supervisord itself gives up a program that does not survive its start. This also gives up one that lives a little longer,
 but ends again and again before it was of use. An event listener of supervisord (its protocol runs over stdin and stdout,
@@ -16,6 +16,7 @@ from pathlib import Path
 from supervisor import childutils
 
 from server.backend_addresses import addresses
+from server.processes.console_watch import ConsoleWatch
 from server.processes.crash_loop import USEFUL_AFTER_S, CrashLoop, write_pause
 from server.processes.programs import kill_program
 from server.readiness import STALE_AFTER_S, age_s, read_document
@@ -24,6 +25,9 @@ from server.state import GIVEN_UP, LAST_LINES, READINESS
 
 GATE = "readiness"
 """Watches the others; here it is watched itself."""
+
+CONSOLE = "console"
+"""Embeds nothing: without it `/ready` says 503 and the page is missing, and whoever only wants embeddings goes on."""
 
 LAST_LINES_WAIT_S = 1.0
 """The filter of a program's lines ends a moment after it."""
@@ -38,6 +42,7 @@ class Listener:
         self._useful: set[str] = set()  # since their last start
         self._running_since: dict[str, float] = {}
         self._gate_reported = False  # since its last start
+        self._console = ConsoleWatch(settings)
         self._stopping = False
 
     def handle(self, event: str, payload: str) -> None:
@@ -47,12 +52,15 @@ class Listener:
             return
         self._look()
         if event.startswith("TICK"):
+            self._look_at_console()
             return
         headers = childutils.get_headers(payload)
         program = headers["processname"]
         if event == "PROCESS_STATE_RUNNING":
             self._running_since[program] = time.monotonic()
-        elif event == "PROCESS_STATE_FATAL":
+            if program == CONSOLE:
+                self._console.started()
+        elif event == "PROCESS_STATE_FATAL" and program != CONSOLE:
             self._give_up(program, f"{program} ended at every start")
         elif event == "PROCESS_STATE_EXITED":
             if headers.get("expected") == "0":
@@ -78,6 +86,11 @@ class Listener:
                 f"{GATE}: killed, so that supervisord starts it again: it has not reported", file=sys.stderr, flush=True
             )
 
+    def _look_at_console(self) -> None:
+        if self._console.hangs() and kill_program(CONSOLE):
+            self._console.started()
+            print(f"{CONSOLE}: killed, so that supervisord starts it again: it hangs", file=sys.stderr, flush=True)
+
     def _ran_s(self, program: str) -> float:
         return time.monotonic() - self._running_since.get(program, time.monotonic())
 
@@ -86,7 +99,7 @@ class Listener:
         useful = program in self._useful if program in serves else self._ran_s(program) > USEFUL_AFTER_S
         self._useful.discard(program)
         loop = self._loops[program]
-        if loop.ended(was_useful=useful):
+        if loop.ended(was_useful=useful) and program != CONSOLE:
             self._give_up(program, f"{program} ended {loop.in_a_row} times in a row before it was ready")
         else:
             write_pause(self._settings, program, loop.pause_s)

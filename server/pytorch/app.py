@@ -8,29 +8,27 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from server.backend_addresses import addresses
-from server.console.quick_benchmark import QuickBenchmark
-from server.console.stack_metrics import StackMetrics
-from server.console.trial import Trial
+from server.console_paths import OPEN
 from server.hardware import Hardware
 from server.http.current_keys import CurrentKeys
 from server.http.documents import Documents
 from server.http.guard import guard
 from server.http.heartbeat import Heartbeat
 from server.http.metrics import Metrics
-from server.http.routes import oip, rest
-from server.http.routes import operations as common
+from server.http.passed_on import Console, over_socket, pass_on
+from server.http.routes import documentation, oip, operations, rest
 from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
 from server.oip.spec import model_specs
 from server.oip.statistics import ModelStatistics
-from server.pytorch.context import Context
+from server.pytorch.context import Context, front_status
 from server.pytorch.engine_client import EngineClient
 from server.pytorch.models import EngineModels
-from server.pytorch.routes import documentation, operations, page
 from server.pytorch.service import EmbeddingService
 from server.pytorch.triton_metrics import TritonMetrics
 from server.settings import Settings
+from server.sockets import CONSOLE, socket_path
 
 
 def create_app(
@@ -44,11 +42,11 @@ def create_app(
 
     Raises:
         ModelError: nothing has been exported.
+        SocketProblem: there is no folder for the console's socket.
     """
     metrics = Metrics()
     metrics.gauge("bakeoff_outstanding_images", "Images that wait or are computed", lambda: engines.outstanding)
     metrics.share(TritonMetrics(statistics))
-    metrics.share(StackMetrics(settings))
     max_pixels = int(settings.max_megapixels * 1e6)
     decoders = Decoders(
         -(-hardware.decode_workers // hardware.http_workers),
@@ -67,11 +65,8 @@ def create_app(
 
     documents = Documents(settings.max_batch_size, settings.request_timeout_s)
     described = model_info(settings, hardware)
-    table = addresses(settings)
-    trial = Trial(table)
-    benchmark = QuickBenchmark(settings)
     keys = CurrentKeys(settings, tell=heartbeat.row == 0)
-    tracing = Tracing(settings, table["pytorch"]) if settings.otlp_endpoint else None
+    tracing = Tracing(settings, addresses(settings)["pytorch"]) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -82,8 +77,7 @@ def create_app(
         watching = asyncio.create_task(keys.watch())
         yield
         watching.cancel()
-        await benchmark.close()
-        await trial.close()
+        await console.close()
         service.stop()
         documents.close()
         engines.close()
@@ -96,30 +90,28 @@ def create_app(
         lifespan=lifespan,
         **documentation.RELATIVE,
     )
+    console = Console(
+        over_socket(socket_path(settings.bakeoff_home, CONSOLE)), lambda: front_status(engines, heartbeat)
+    )
     app.state.context = Context(
         settings=settings,
-        hardware=hardware,
         engines=engines,
-        heartbeat=heartbeat,
         service=service,
         models=EngineModels(engines, service, documents, settings, described),
         documents=documents,
         metrics=metrics,
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
         described=described,
-        backends=table,
-        trial=trial,
-        benchmark=benchmark,
     )
     guard(
         app,
         settings,
         keys=keys,
-        open_paths=page.OPEN_PATHS,
+        open_paths=OPEN,
         metrics=metrics,
         tracing=tracing,
     )
-    first = (oip.infer_router, rest.router, oip.router)
-    for router in (*first, common.router, operations.router, page.router, documentation.router):
+    for router in (oip.infer_router, rest.router, oip.router, operations.router, documentation.router):
         app.include_router(router)
+    pass_on(app, console)
     return app

@@ -20,6 +20,7 @@ from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.pytorch.app import create_app
 from server.pytorch.engine_client import EngineClient
 from server.settings import SettingsError, load_settings
+from server.sockets import SocketProblem
 from server.stop import stop_plan
 
 
@@ -48,7 +49,7 @@ def main() -> None:
         )
         heartbeat = Heartbeat(counters, own.row, hardware.http_workers)
         app = create_app(settings, hardware, engines, counters.statistics(own.row), heartbeat)
-    except (SettingsError, ModelError) as error:
+    except (SettingsError, ModelError, SocketProblem) as error:
         sys.exit(str(error))
     acceptor = Acceptor(
         socket.socket(fileno=own.listener),

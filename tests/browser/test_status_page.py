@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from server.console.page import SAMPLES
+from server.console_paths import SAMPLES
 from server.state import READINESS
 from tests.browser.recorded_states import (
     WHY_FAILED,

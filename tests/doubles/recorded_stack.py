@@ -1,31 +1,23 @@
 """`python -m tests.doubles.recorded_stack`: port 8002's status page over recorded documents, for states that take long to reach.
 
-The page, its routes and the middleware are the product's; what the gate would write lies in `--home` already, and no
-model is behind it. With `--key` it asks for that key where the product does.
+The console is the product's, and so is the way to it; what the gate would write lies in `--home` already, and no model is
+behind it. With `--key` it asks for that key where the product does.
 """
 
 import argparse
-import dataclasses
+import asyncio
 import json
 import socket
-from types import SimpleNamespace
-from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
-from server.backend_addresses import addresses
-from server.console.quick_benchmark import QuickBenchmark
-from server.console.trial import Trial
+from server.console.app import create_app
 from server.hardware import resolve
-from server.http import errors
-from server.http.access import Access
-from server.http.metrics import Metrics
-from server.http.observed import Observed
-from server.http.routes import operations as common
-from server.pytorch.context import Context
-from server.pytorch.routes import documentation, operations, page
+from server.http.passed_on import over_socket
 from server.settings import Settings
+from server.sockets import CONSOLE, listen, socket_path
+from tests.doubles.front import front
 
 
 def main() -> None:
@@ -36,31 +28,23 @@ def main() -> None:
     words = parser.parse_args()
     settings = Settings(bakeoff_home=words.home, _env_file=None)  # type: ignore[call-arg]
     settings.home.state.mkdir(parents=True, exist_ok=True)
-    metrics = Metrics()
-    app = FastAPI(**documentation.RELATIVE)
-    parts: dict[str, Any] = {field.name: None for field in dataclasses.fields(Context)}
-    parts.update(
-        settings=settings,
-        hardware=resolve(settings),
-        engines=cast("Any", SimpleNamespace(loaded=True, lost=False, missing=None)),
-        heartbeat=cast("Any", SimpleNamespace(silent=list)),
-        metrics=metrics,
-        backends=addresses(settings),
-        trial=Trial(addresses(settings)),
-        benchmark=QuickBenchmark(settings),
+    path = socket_path(settings.bakeoff_home, CONSOLE)
+    console, own = listen(path), socket.create_server(("127.0.0.1", 0))
+    print(json.dumps({"url": f"http://127.0.0.1:{own.getsockname()[1]}"}), flush=True)
+    asyncio.run(
+        _serve(create_app(settings, resolve(settings).device), console, front(over_socket(path), key=words.key), own)
     )
-    app.state.context = Context(**parts)
-    errors.install(app)
-    if words.key:
-        app.add_middleware(Access, keys=lambda: (words.key,), open_paths=page.OPEN_PATHS)
-    app.add_middleware(Observed, metrics=metrics)
-    app.include_router(page.router)
-    app.include_router(common.router)
-    app.include_router(operations.router)
-    app.include_router(documentation.router)
-    listener = socket.create_server(("127.0.0.1", 0))
-    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
+
+
+async def _serve(console: FastAPI, console_listener: socket.socket, own: FastAPI, own_listener: socket.socket) -> None:
+    """Run both until one has ended."""
+    behind = asyncio.ensure_future(_server(console).serve([console_listener]))
+    await _server(own).serve([own_listener])
+    behind.cancel()
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, date_header=False))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tritonclient import http
 
 from bench.server.corpus import make_corpus
 from server.hardware import gpus
-from server.images.bundled import FOLDER
+from server.home import PHOTOS
 from server.model.agreement import compare
 from server.model.reference import Reference
 from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack
@@ -51,7 +51,7 @@ def test_both_backends_compute_in_fp16_on_the_gpu(stack: RunningStack) -> None:
 def test_photos_of_all_sizes_and_formats_are_near_their_reference(stack: RunningStack, monkeypatch) -> None:
     for name in ("BAKEOFF_HOME", "PRETRAINED"):
         monkeypatch.setenv(name, stack.environment[name])
-    corpus = make_corpus(FOLDER)
+    corpus = make_corpus(PHOTOS)
     with http.InferenceServerClient(f"127.0.0.1:{stack.ports['pytorch']}", network_timeout=120) as client:
         files = np.array(corpus.files, dtype=np.object_).reshape(-1, 1)
         found = infer(client, http, "openclip_vit_b32_encoded", "encoded_image", "BYTES", files)

@@ -62,7 +62,7 @@ def page(browser: Browser, starting: RunningStack) -> Iterator[Page]:
     deadline = time.monotonic() + 60
     while True:
         try:
-            httpx.get(starting.url())
+            httpx.get(starting.url()).raise_for_status()
             break
         except httpx.HTTPError:
             assert time.monotonic() < deadline, starting.log.read_text()[-3000:]

@@ -62,6 +62,32 @@ def test_no_module_imports_one_that_imports_it() -> None:
     assert circle(modules()) == []
 
 
+def reached(graph: Graph, name: str) -> set[str]:
+    """Return what a module imports, and what that imports, to the end."""
+    found: set[str] = set()
+    new = {name}
+    while new:
+        found |= new
+        new = {other for one in new for other in graph[one]} - found
+    return found
+
+
+NOTHING_OF = [
+    # who, and of what it imports nothing: also not by way of others
+    ("pytorch", {"console", "gate", "gateway", "live", "tensorrt", "triton"}),
+    ("http", {"console", "gate", "gateway", "pytorch", "tensorrt", "triton"}),
+    ("console", {"gateway", "pytorch", "triton"}),
+]
+
+
+@pytest.mark.parametrize(("who", "others"), NOTHING_OF)
+def test_a_program_has_nothing_of_another(who: str, others: set[str]) -> None:
+    graph = modules()
+    own = [name for name in graph if name.startswith(f"server.{who}.")]
+    assert own
+    assert {name for one in own for name in reached(graph, one) if name.split(".")[1] in others} == set()
+
+
 @pytest.mark.parametrize("graph", [{"a": {"b"}, "b": {"a"}}, {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}])
 def test_a_circle_is_found(graph: Graph) -> None:
     assert set(circle(graph)) == {"a", "b", "c"} & graph.keys()

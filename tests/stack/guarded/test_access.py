@@ -211,7 +211,7 @@ def test_no_secret_is_shown(guarded: RunningStack) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "expected"),
-    [(ADMIN_VARIABLE, {"triton-onnx", "readiness"}), (STACK_KEY_VARIABLE, {"pytorch", "readiness"})],
+    [(ADMIN_VARIABLE, {"triton-onnx", "readiness"}), (STACK_KEY_VARIABLE, {"pytorch", "console", "readiness"})],
 )
 def test_a_secret_of_the_stack_is_with_those_who_need_it(
     guarded: RunningStack, variable: str, expected: set[str]

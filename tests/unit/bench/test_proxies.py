@@ -28,7 +28,7 @@ from server.backend_addresses import addresses
 from server.backends.client import BackendClient
 from server.console.trial import Trial
 from server.gate.sampler import Sampler
-from server.images.bundled import FOLDER as PHOTOS
+from server.home import PHOTOS
 from server.processes.supervisor import environment
 from server.settings import Settings
 from tests.doubles.forward_proxy import ForwardProxy, forward_proxy

@@ -23,8 +23,22 @@ ONLY_WITH = {
 }
 """Metrics that need a GPU, or were not there when the pages were recorded."""
 
-LABELS = {"by", "job", "model", "reason", "le", "gpu_uuid", "quantile", "state", "backend", "stage", "input"}
-FUNCTIONS = {"sum", "rate", "max", "histogram_quantile", "changes", "up"}
+LABELS = {
+    "by",
+    "on",
+    "instance",
+    "job",
+    "model",
+    "reason",
+    "le",
+    "gpu_uuid",
+    "quantile",
+    "state",
+    "backend",
+    "stage",
+    "input",
+}
+FUNCTIONS = {"unless", "sum", "rate", "max", "histogram_quantile", "changes", "up"}
 
 
 def read(name: str) -> Any:

@@ -2,32 +2,29 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from server.console import guide, page
-from server.http.routes import operations as common
-from server.http.routes import rest
-from server.http.safe_headers import SafeHeaders
-from server.pytorch.routes import documentation, operations
-from server.pytorch.routes import page as pages
+from server.console.app import create_app
+from server.console_paths import GUIDE, OPEN
+from server.http.pages import POLICY
+from server.settings import Settings
+from tests.doubles.front import front
 
 LOADED = re.compile(r"""<(?:script|img|iframe|link)[^>]*?(?:src|href)="([^"]*)"|@import|url\(([^)]*)\)""")
 
 
 @pytest.fixture
-def client() -> Iterator[TestClient]:
-    app = FastAPI(title="a server", **documentation.RELATIVE)
-    app.add_middleware(SafeHeaders)
-    for router in (rest.router, common.router, operations.router, pages.router, documentation.router):
-        app.include_router(router)
-    with TestClient(app) as made:
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    console = create_app(Settings(bakeoff_home=tmp_path), "cpu")
+    with TestClient(front(httpx.ASGITransport(console))) as made:
         yield made
 
 
-@pytest.mark.parametrize("path", [*pages.OPEN_PATHS, "/docs", "/openapi.json", "/health", "/nothing"])
+@pytest.mark.parametrize("path", [*OPEN, "/docs", "/openapi.json", "/health", "/nothing"])
 def test_every_answer_has_a_policy(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
@@ -39,9 +36,7 @@ def test_every_answer_has_a_policy(client: TestClient, path: str) -> None:
     assert "unsafe-eval" not in policy[0]
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/docs", *(f"/guide/{name}" for name in guide.documents() if name.endswith(".md"))]
-)
+@pytest.mark.parametrize("path", ["/", "/docs", *(path for path in GUIDE if path.endswith(".md"))])
 def test_no_page_loads_anything_from_elsewhere(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -62,4 +57,4 @@ def test_the_page_of_the_api_has_every_route_and_what_it_takes(client: TestClien
 
 
 def test_the_policies_of_page_and_report_are_kept(client: TestClient) -> None:
-    assert client.get("/").headers["Content-Security-Policy"] == page.POLICY
+    assert client.get("/").headers["Content-Security-Policy"] == POLICY

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from server.home import PHOTOS
 from server.images import orientation, prepare
-from server.images.bundled import FOLDER, bundled_photos
+from server.images.bundled import bundled_photos
 
 MAX_PIXELS = 20_000_000
-PHOTO = Image.open(FOLDER / "coffee.jpg").convert("RGB").resize((401, 300))
+PHOTO = Image.open(PHOTOS / "coffee.jpg").convert("RGB").resize((401, 300))
 REFERENCE = open_clip.image_transform(224, is_train=False).transforms[:3]
 ORIENTATIONS = range(1, 9)
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from server.home import PHOTOS
 from server.images import ImageError, prepare
-from server.images.bundled import FOLDER
 from server.images.prepare import prepare_exactly
 
 FILES = Path(__file__).parent / "files"
 MAX_PIXELS = 20_000_000
-PHOTO = Image.open(FOLDER / "coffee.jpg").convert("RGB").resize((400, 301))
+PHOTO = Image.open(PHOTOS / "coffee.jpg").convert("RGB").resize((400, 301))
 
 
 def file(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -15,7 +15,7 @@ from supervisor.states import ProcessStates
 from server import readiness
 from server.processes import fatal
 from server.processes.crash_loop import USEFUL_AFTER_S
-from server.processes.fatal import GATE
+from server.processes.fatal import CONSOLE, GATE
 from server.readiness import write_document
 from server.settings import Settings
 from server.state import GIVEN_UP, LAST_LINES, PAUSE, READINESS
@@ -190,6 +190,15 @@ def test_one_that_supervisord_gives_up_is_given_up_at_once(stack: Stack, capfd: 
     assert stack.listen() == 1
     assert GIVEN_UP.at(stack.settings.bakeoff_home).read_text() == "pytorch"
     assert "bakeoff: failed: pytorch ended at every start; its lines above say why" in capfd.readouterr().err
+
+
+def test_the_console_is_never_given_up_and_waits_longer_each_time(stack: Stack) -> None:
+    for _ in range(8):
+        stack.runs(CONSOLE, seconds=0)
+        stack.ends(CONSOLE)
+    stack.is_given_up_by_supervisord(CONSOLE)
+    assert stack.listen() == 0
+    assert stack.pauses == [0, 1, 2, 4, 8, 16, 16, 16]
 
 
 def test_a_full_disk_costs_the_exit_status_and_not_the_end(stack: Stack) -> None:

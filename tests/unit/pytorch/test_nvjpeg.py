@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.io import decode_jpeg
 
+from server.home import PHOTOS
 from server.images import prepare
-from server.images.bundled import FOLDER
 from server.pytorch.engine import nvjpeg
 
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")  # for TorchCodec
@@ -24,7 +24,7 @@ def mirrored(data: np.ndarray) -> np.ndarray:
     return np.frombuffer(buffer.getvalue(), np.uint8).copy()
 
 
-CAT, COFFEE = (np.fromfile(FOLDER / name, np.uint8) for name in ("cat.jpg", "coffee.jpg"))
+CAT, COFFEE = (np.fromfile(PHOTOS / name, np.uint8) for name in ("cat.jpg", "coffee.jpg"))
 FILES = [CAT, COFFEE, mirrored(CAT)]
 NO_IMAGE = np.zeros(50, np.uint8)
 
@@ -86,7 +86,7 @@ def test_images_are_kept_until_they_have_been_resized(decoder: nvjpeg.GpuDecoder
 
 
 def test_files_of_one_size_are_turned_by_their_orientation_when_asked_for() -> None:
-    with Image.open(FOLDER / "coffee.jpg") as photo:
+    with Image.open(PHOTOS / "coffee.jpg") as photo:
         lying = [turned(photo, number) for number in (6, 1, 2, 3, 4, 5, 6, 7, 8)]
     pixels, refused, _ = nvjpeg.GpuDecoder(FILES[0], apply_orientation=True).prepare(lying)
     assert refused == set()

@@ -1,17 +1,18 @@
-"""The OpenAPI document as a page of ours: it loads nothing from elsewhere, and works behind a prefix."""
+"""The OpenAPI document of all routes of the port, and the same as a page, which loads nothing from elsewhere and works behind a prefix."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from server.console import guide, page
+from server.http import pages
 
 DOCUMENT = "openapi.json"
 
 RELATIVE: dict[str, Any] = {
+    "openapi_url": None,  # ours has the console's routes, too
     "docs_url": None,
     "redoc_url": None,
     "servers": [{"url": "."}],  # seen from the document
@@ -22,11 +23,33 @@ RELATIVE: dict[str, Any] = {
 router = APIRouter(include_in_schema=False)
 
 
+@router.get(f"/{DOCUMENT}")
+async def openapi(request: Request) -> JSONResponse:
+    """Return the document."""
+    return JSONResponse(await _document(request))
+
+
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Return the page."""
-    text = "\n".join(_markdown(request.app.openapi()))
-    return HTMLResponse(guide.as_page(guide.parse(text), root="./", name="API"), headers=page.HEADERS)
+    text = "\n".join(_markdown(await _document(request)))
+    return HTMLResponse(pages.as_page(pages.parse(text), root="./", name="API"), headers=pages.HEADERS)
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    """Return the app's own document with the paths that it passes on, as the console describes them."""
+    own: dict[str, Any] = request.app.openapi()
+    others = await request.app.state.console.document()
+    return {
+        **own,
+        "paths": {**own["paths"], **others.get("paths", {})},
+        "components": {"schemas": {**_schemas(others), **_schemas(own)}},
+    }
+
+
+def _schemas(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document.get("components", {}).get("schemas", {})
+    return found
 
 
 def _markdown(document: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,38 @@
+"""Telling a console that hangs: it would hold its socket, and nobody else would end it."""
+
+import socket
+import time
+
+from server.console_paths import LIVENESS
+from server.settings import Settings
+from server.sockets import CONSOLE, socket_path
+
+ANSWER_S = 2.0
+
+
+class ConsoleWatch:
+    """Asks it now and then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._answered: float | None = None  # when it last did, since its last start
+
+    def started(self) -> None:
+        """Begin anew with a console that has just been started: how long that takes is not known."""
+        self._answered = None
+
+    def hangs(self) -> bool:
+        """Ask once; tell whether it has answered before, and then no more for `HANG_TIMEOUT_S`."""
+        if self._answers():
+            self._answered = time.monotonic()
+        return self._answered is not None and time.monotonic() - self._answered > self._settings.hang_timeout_s
+
+    def _answers(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(ANSWER_S)
+                connection.connect(str(socket_path(self._settings.bakeoff_home, CONSOLE)))
+                connection.sendall(f"GET {LIVENESS} HTTP/1.0\r\n\r\n".encode())
+                return bool(connection.recv(1))
+        except OSError:
+            return False
