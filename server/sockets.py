@@ -23,7 +23,8 @@ NAMES = (CONSOLE, PORT, SUPERVISORD)
 LONGEST_PATH = 107
 """Bytes: `sun_path` has 108 with its end (unix(7))."""
 
-BACKLOG = 128
+BACKLOG = 1024
+"""A connection more than that would be refused at once and not wait, as one to a port does."""
 
 
 class SocketProblem(OSError):

@@ -1,4 +1,4 @@
-"""The quick benchmark at the push of a button: one at a time, in a process of its own that ends with the server."""
+"""The quick benchmark at the push of a button: one at a time, in a process of its own that ends with the console."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class AlreadyRunning(RuntimeError):
 
 
 class QuickBenchmark:
-    """What all workers see of it lies in files; the worker that was asked waits for its end."""
+    """What is known of it lies in files, so that a console that takes this one's place knows it, too."""
 
     def __init__(self, settings: Settings) -> None:
         home = settings.bakeoff_home
@@ -49,7 +49,7 @@ class QuickBenchmark:
             OSError: it cannot be started.
         """
         try:
-            if self._lock.is_locked:  # by this worker, which would get it once more
+            if self._lock.is_locked:  # by this process, which would get it once more
                 raise Timeout(self._lock.lock_file)
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -68,7 +68,7 @@ class QuickBenchmark:
         await asyncio.sleep(0)  # it has begun then, so that it also ends in order
 
     async def close(self) -> None:
-        """Stop one that this worker has started."""
+        """Stop one that was started here."""
         if self._waiting:
             self._waiting.cancel()
             await asyncio.gather(self._waiting, return_exceptions=True)
@@ -84,7 +84,7 @@ class QuickBenchmark:
             return {"running": False, "started": None, "line": None, "status": None}
 
     def _abandoned(self) -> bool:
-        """Tell whether nobody waits for it any more: its worker ended before it could say so."""
+        """Tell whether nobody waits for it any more: its console ended before it could say so."""
         lock = FileLock(self._lock.lock_file)
         try:
             lock.acquire(timeout=0)

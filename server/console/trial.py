@@ -31,7 +31,7 @@ class Refused(RuntimeError):
 
 
 class Trial:
-    """Asks the backends. Kept for the worker's life, because a connection that is open already is what is measured."""
+    """Asks the backends. Kept for the console's life, because a connection that is open already is what is measured."""
 
     def __init__(self, backends: Mapping[BackendName, BackendAddress]) -> None:
         """Connect to nobody yet."""

@@ -35,7 +35,7 @@ ASKED = frozenset(
 KEPT_BACK = frozenset((b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding"))
 """Headers of an answer that are between the console and port 8002."""
 
-CONNECTIONS = 64
+CONNECTIONS = 128
 """That a worker may have to the console; more requests wait, for `ANSWER_S` at most."""
 
 IDLE_S = 30.0

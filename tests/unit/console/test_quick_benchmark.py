@@ -1,4 +1,4 @@
-"""One benchmark at a time, whichever worker is asked."""
+"""One benchmark at a time, whichever console is asked."""
 
 import asyncio
 import json
@@ -49,11 +49,11 @@ async def test_it_runs_to_its_end_and_can_run_again(settings: Settings, status: 
         await benchmark.close()
 
 
-@pytest.mark.parametrize("same_worker", [True, False])
-async def test_a_second_one_is_refused(settings: Settings, same_worker: bool) -> None:
+@pytest.mark.parametrize("same_console", [True, False])
+async def test_a_second_one_is_refused(settings: Settings, same_console: bool) -> None:
     first = QuickBenchmark(settings)
     await first.start()
-    second = first if same_worker else QuickBenchmark(settings)
+    second = first if same_console else QuickBenchmark(settings)
     with pytest.raises(AlreadyRunning, match="running already"):
         await second.start()
     assert second.state()["running"]
