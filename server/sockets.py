@@ -1,7 +1,9 @@
 """Unix sockets by which the programs of one stack reach each other: in `state/`, or in a folder of their own where its path is too long."""
 
+import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -61,6 +63,14 @@ def listen(path: Path) -> socket.socket:
         remedy = "put BAKEOFF_HOME on a file system that has Unix sockets"
         raise OSError(f"no socket can be made at {path} ({error.strerror}); {remedy}") from None
     return listener
+
+
+def remove_folder(home: Path) -> None:
+    """Remove the folder that was made because the home's own path is too long, if there is one."""
+    with contextlib.suppress(SocketProblem):
+        folder = socket_path(home, CONSOLE).parent
+        if folder != SOCKETS.at(home, CONSOLE).parent:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fits(path: Path) -> bool:

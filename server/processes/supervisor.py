@@ -17,6 +17,7 @@ from server.home import ROOT
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
 from server.settings import BACKEND_NAMES, Settings, SettingsError, load_settings
+from server.sockets import CONSOLE, listen, remove_folder, socket_path
 from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
 from server.stop import stop_plan
 
@@ -67,6 +68,12 @@ def main() -> None:
     for folder in (settings.home.state, settings.home.log, settings.home.results):
         with contextlib.suppress(OSError):
             folder.chmod(0o700)  # what an earlier version made is open to everybody
+    try:
+        listen(
+            socket_path(home, CONSOLE)
+        ).close()  # what cannot be said before would be found by each program by itself
+    except OSError as error:
+        sys.exit(f"bakeoff: failed: {error}")
     segments.remove_all(settings)  # of a stack that was killed
     os.environ.update(environment(settings))
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
@@ -80,6 +87,7 @@ def main() -> None:
         supervisord.main(["--configuration", str(CONFIGURATION), "--pidfile", str(SUPERVISORD_PID.at(home)), *as_root])
     finally:
         segments.remove_all(settings)
+        remove_folder(home)
     if GIVEN_UP.at(home).exists():
         sys.exit(1)
 

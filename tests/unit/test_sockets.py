@@ -3,13 +3,16 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from server.sockets import CONSOLE, LONGEST_PATH, NAMES, SocketProblem, listen, socket_path
+from server.home import ROOT
+from server.sockets import CONSOLE, LONGEST_PATH, NAMES, SocketProblem, listen, remove_folder, socket_path
 from server.state import FOLDER
 
 
@@ -87,12 +90,31 @@ def test_where_every_path_is_too_long_it_is_said(temporary: Path, monkeypatch: p
         socket_path(home_of(200, temporary), CONSOLE)
 
 
+def test_at_the_end_nothing_is_left_of_it_and_a_home_of_its_own_is_not_touched(temporary: Path) -> None:
+    for home in (home_of(200, temporary), home_of(LONGEST_PATH, temporary)):
+        path = socket_path(home, CONSOLE)
+        listen(path).close()
+        remove_folder(home)
+        remove_folder(home)
+        assert path.exists() is (path.parent.parent == home)
+
+
 def test_what_was_left_is_replaced_and_only_this_user_may_ask(temporary: Path) -> None:
     path = temporary / "one.sock"
     listen(path).close()
     with listen(path), socket.socket(socket.AF_UNIX) as client:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         client.connect(str(path))
+
+
+def test_a_stack_that_can_have_none_does_not_start(temporary: Path) -> None:
+    home = home_of(200, temporary)
+    environment = {**os.environ, "BAKEOFF_HOME": str(home), "TMPDIR": str(home), "BACKENDS": "pytorch"}
+    command = [sys.executable, "-m", "server.processes.supervisor"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("bakeoff: failed: the paths of BAKEOFF_HOME and of ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_where_none_can_be_made_it_is_said(temporary: Path) -> None:
