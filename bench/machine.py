@@ -4,13 +4,12 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from server.hardware import gpus
+from server.hardware import gpus, processor
 from server.limits import available_cores
 
 PACKAGES = ("clip-bakeoff", "tritonclient", "numpy", "scipy", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
@@ -43,7 +42,7 @@ def this_machine() -> Machine:
     """Look at this machine; what cannot be found out is left empty."""
     names, driver = _nvidia()
     return Machine(
-        cpu=cpu_model(_lines(Path("/proc/cpuinfo"))) or platform.processor() or platform.machine(),
+        cpu=processor(),
         cores=available_cores(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         gpus=names,
@@ -52,18 +51,6 @@ def this_machine() -> Machine:
         versions={"python": platform.python_version(), **_versions()},
         commit=_commit(Path(__file__).parent),
     )
-
-
-def cpu_model(lines: Iterable[str]) -> str | None:
-    """Return the first CPU's name from the lines of `/proc/cpuinfo`; None where it has none (Arm)."""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
 
 
 def _distribution() -> str:

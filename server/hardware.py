@@ -1,6 +1,8 @@
 """What this machine has, and what `auto` in the settings therefore means."""
 
 import os
+import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +65,20 @@ def no_gpu() -> str:
         shown = os.environ.get(VARIABLE, "")
         return f"{VARIABLE}={shown} hides the GPUs of this machine ({hidden})"
     return "the driver reports none"
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return cpu_model(lines) or platform.processor() or platform.machine()
+
+
+def cpu_model(lines: Iterable[str]) -> str | None:
+    """Return the first processor's name from the lines of `/proc/cpuinfo`; None where it has none (Arm)."""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
 def _gpu(index: int, handle: Any) -> Gpu:

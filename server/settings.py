@@ -310,6 +310,11 @@ class Settings(BaseSettings):
         return f"{self.otlp_endpoint}/v1/traces"
 
     @property
+    def backends_are_set(self) -> bool:
+        """Whether `BACKENDS` was set, and is not what it is by itself."""
+        return "backends" in self.model_fields_set
+
+    @property
     def tritons(self) -> tuple[BackendName, ...]:
         """The enabled backends that a Triton serves."""
         return tuple(name for name in self.backends if name != "pytorch")

@@ -75,8 +75,14 @@ METRICS = StateFile("metrics", "server.http", ("server.http",))
 SOCKETS = StateFile("*.sock", "server.sockets", ("server.sockets",), of_one_start=True)
 """By which programs reach each other; they lie elsewhere where the path of this folder is too long for one."""
 
+KEPT = StateFile("kept.json", "server.kept", ("server.kept",))
+"""Which backends are kept, by whom, since when and because of which result; the next start goes by it."""
+
+KEPT_LOCK = StateFile("kept.lock", "server.keep", ("server.keep",))
+"""Held while a choice is checked and written."""
+
 FILES = (
-    READINESS, HISTORY, SERVED_PLAN, LAUNCH_PID, SUPERVISORD_PID, STACK_LOCK, GIVEN_UP, LAST_LINES, PAUSE, BENCHMARK,
+    READINESS, KEPT, KEPT_LOCK, HISTORY, SERVED_PLAN, LAUNCH_PID, SUPERVISORD_PID, STACK_LOCK, GIVEN_UP, LAST_LINES, PAUSE, BENCHMARK,
     BENCHMARK_OUTPUT, BENCHMARK_LOCK, METRICS, SOCKETS,
 )  # fmt: skip
 
