@@ -14,10 +14,11 @@ from supervisor import supervisord
 
 from server import descriptors
 from server.home import ROOT
+from server.kept import served_at_start
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
 from server.settings import BACKEND_NAMES, Settings, SettingsError, load_settings
-from server.sockets import CONSOLE, listen, remove_folder, socket_path
+from server.sockets import CONSOLE, SUPERVISORD, listen, remove_folder, socket_path
 from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
 from server.stop import stop_plan
 
@@ -27,10 +28,12 @@ CONFIGURATION = ROOT / "supervisord.conf"
 def environment(settings: Settings) -> dict[str, str]:
     """Return the variables that `supervisord.conf` and the programs under it read."""
     plan = stop_plan(settings.stop_timeout)
-    starts = {f"BAKEOFF_START_{name.upper()}": str(name in settings.backends).lower() for name in BACKEND_NAMES}
+    wanted = served_at_start(settings).backends
+    starts = {f"BAKEOFF_START_{name.upper()}": str(name in wanted).lower() for name in BACKEND_NAMES}
     return {
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),
+        "BAKEOFF_CONTROL": str(socket_path(settings.bakeoff_home, SUPERVISORD)),
         "PATH": os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH")])),
         "BAKEOFF_DRAIN_WAIT": str(plan.gate_wait_s),
         "BAKEOFF_STOP_WAIT": str(plan.program_wait_s),
@@ -68,14 +71,14 @@ def main() -> None:
     for folder in (settings.home.state, settings.home.log, settings.home.results):
         with contextlib.suppress(OSError):
             folder.chmod(0o700)  # what an earlier version made is open to everybody
+    segments.remove_all(settings)  # of a stack that was killed
     try:
-        listen(
-            socket_path(home, CONSOLE)
-        ).close()  # what cannot be said before would be found by each program by itself
+        listen(socket_path(home, CONSOLE)).close()  # what cannot be said before would be found by each program by itself
+        os.environ.update(environment(settings))
     except OSError as error:
         sys.exit(f"bakeoff: failed: {error}")
-    segments.remove_all(settings)  # of a stack that was killed
-    os.environ.update(environment(settings))
+    control = Path(os.environ["BAKEOFF_CONTROL"])
+    control.unlink(missing_ok=True)  # of a stack that was killed, of which supervisord would warn
     os.environ[ADMIN_VARIABLE] = secrets.token_urlsafe(32)
     if settings.keys:
         os.environ[STACK_KEY_VARIABLE] = secrets.token_urlsafe(32)

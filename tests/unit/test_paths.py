@@ -19,9 +19,11 @@ from supervisor.options import ServerOptions
 from bench.document import Document, command_line
 from bench.photos import load_photos
 from server.home import ROOT
+from server.keys import ADMIN_VARIABLE
 from server.paths import checkout_problem, home_problem
 from server.processes import supervisor
 from server.settings import Settings, SettingsError, load_settings
+from server.sockets import SUPERVISORD, socket_path
 from server.state import SUPERVISORD_PID
 
 NASTY = 'a b\'s "c" $HOME %(x)s %e `id` é\\ &#;[red]*?'
@@ -48,7 +50,7 @@ def parsed(home: Path) -> ServerOptions:
     """Return supervisord's own reading of its configuration for a stack in `home`."""
     settings = Settings(bakeoff_home=home)
     settings.home.state.mkdir(parents=True, exist_ok=True)
-    with changed(supervisor.environment(settings)):
+    with changed({**supervisor.environment(settings), ADMIN_VARIABLE: "of this start"}):
         options = ServerOptions()
         options.realize(["--configuration", str(supervisor.CONFIGURATION), "--pidfile", str(SUPERVISORD_PID.at(home))])
     return options
@@ -60,6 +62,7 @@ def test_supervisord_takes_no_name_apart(tmp_path: Path, name: str) -> None:
     home = tmp_path / name
     options = parsed(home)
     assert options.pidfile == str(home / "state" / "supervisord.pid")
+    assert [config["file"] for config in options.server_configs] == [str(socket_path(home, SUPERVISORD))]
     commands = {one.name: one.command for group in options.process_group_configs for one in group.process_configs}
     assert commands == {
         "pytorch": "server/processes/prefixed.sh pytorch python -m server.pytorch",

@@ -1,0 +1,97 @@
+"""Having this stack's supervisord start and end one of its programs, over its socket (XML-RPC).
+
+Who may is decided by the socket's folder, which is this user's alone, and by the secret of this start, which only the programs
+have that administer others.
+"""
+
+import http.client
+import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from server.keys import admin_secret
+from server.sockets import SUPERVISORD, socket_path
+
+USER = "bakeoff"
+"""As in `supervisord.conf`; the password is the secret."""
+
+ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
+"""supervisord's states of a program that has a process or will have one."""
+
+
+class ControlError(RuntimeError):
+    """supervisord does not answer, or refuses; the message says what."""
+
+
+class UnknownProgram(ControlError):
+    """supervisord has no such program."""
+
+
+class Supervisor:
+    """This stack's supervisord; any thread may use it."""
+
+    def __init__(self, home: Path) -> None:
+        """Take note of where `BAKEOFF_HOME` is."""
+        self._home = home
+
+    def alive(self) -> dict[str, bool]:
+        """Tell of every program whether it has a process, or will have one.
+
+        Raises:
+            ControlError: there is no answer.
+        """
+        with self._asked() as rpc:
+            return {one["name"]: one["statename"] in ALIVE for one in rpc.supervisor.getAllProcessInfo()}
+
+    def start(self, program: str) -> None:
+        """Start a program; nothing is done where it runs.
+
+        Raises:
+            UnknownProgram: there is none of that name.
+            ControlError: it cannot be started.
+        """
+        with self._asked() as rpc:
+            name = _full_name(rpc, program)
+            try:
+                rpc.supervisor.startProcess(name, False)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.ALREADY_STARTED:
+                    raise
+
+    def end(self, program: str, seconds: float) -> None:
+        """Send a program SIGTERM, kill it after `seconds`, and do not start it again; return at once.
+
+        Raises:
+            UnknownProgram: there is none of that name.
+            ControlError: there is no answer.
+        """
+        with self._asked() as rpc:
+            name = _full_name(rpc, program)
+            try:
+                rpc.bakeoff.end(name, seconds)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.NOT_RUNNING:
+                    raise
+
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
+        try:
+            path = socket_path(self._home, SUPERVISORD)
+            transport = SupervisorTransport(USER, admin_secret(), f"unix://{path}")
+            with xmlrpc.client.ServerProxy("http://supervisord", transport=transport) as rpc:
+                yield rpc
+        except xmlrpc.client.Fault as fault:
+            raise ControlError(f"supervisord refuses: {fault.faultString}") from None
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+            raise ControlError(f"supervisord does not answer: {error}") from None
+
+
+def _full_name(rpc: Any, program: str) -> str:
+    for one in rpc.supervisor.getAllProcessInfo():
+        if one["name"] == program:
+            return f"{one['group']}:{program}"
+    raise UnknownProgram(f"supervisord.conf has no program {program}")
