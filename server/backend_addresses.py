@@ -6,6 +6,9 @@ from server.addresses import netloc, reached_at
 from server.keys import stack_header, triton_header
 from server.settings import BackendName, Settings
 
+PROGRAM_HEADER = "bakeoff-program"
+"""In a request to port 8002, the program that it is for: while that hands the port to another, both take connections."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackendAddress:
@@ -18,7 +21,7 @@ class BackendAddress:
         host: the address a client on this machine connects to.
         http_port, grpc_port: where it listens; `grpc_port` is None where it has no gRPC.
         metrics_host, metrics_port: where a client on this machine finds its metrics.
-        header: opens it to a program of the stack; empty when the ports are open.
+        header: opens it to a program of the stack, and keeps another one on its port from answering.
     """
 
     name: BackendName
@@ -66,7 +69,7 @@ def addresses(settings: Settings) -> dict[BackendName, BackendAddress]:
             http_port=settings.pytorch_http_port,
             metrics_host=host,
             metrics_port=settings.pytorch_http_port,
-            header=stack_header(settings.keys),
+            header={PROGRAM_HEADER: "pytorch", **stack_header(settings.keys)},
         ),
         BackendAddress(
             name="onnx",

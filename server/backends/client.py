@@ -1,5 +1,6 @@
 """What the gate asks a backend: the Open Inference Protocol through `tritonclient`, as any user would."""
 
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -21,6 +22,9 @@ ANSWER_TIMEOUT_S = 120.0
 
 FAILURES = (OSError, InferenceServerException, HTTPParseError)
 """What `tritonclient` raises; the last is its HTTP library's, for a connection that is closed within an answer."""
+
+MISDIRECTED_FOR_S = 10.0
+"""For which another program on the same port, while one hands it to the other, may answer in its place (421)."""
 
 GIVEN_UP = "is not healthy"
 """In Triton's answer for a Python model whose process has ended or hangs: `Stub process ... is not healthy`."""
@@ -152,7 +156,9 @@ class BackendClient:
         tensor = http.InferInput(name, list(values.shape), datatype)
         tensor.set_data_from_numpy(values)
         try:
-            answer = _again(lambda: self._client.infer(model, [tensor], headers=dict(self._headers)))
+            answer = _again(
+                lambda: _addressed(lambda: self._client.infer(model, [tensor], headers=dict(self._headers)))
+            )
             embeddings: Embeddings | None = answer.as_numpy(EMBEDDING)
         except FAILURES as error:
             raise _kind(error)(f"{model}, batch of {len(values)}: {error}") from error
@@ -186,6 +192,18 @@ def _again(question: Callable[[], T]) -> T:
         raise
     except (OSError, HTTPParseError):
         return question()
+
+
+def _addressed(question: Callable[[], T]) -> T:
+    """Ask until the right program has the connection: whoever says 421 closes it."""
+    deadline = time.monotonic() + MISDIRECTED_FOR_S
+    while True:
+        try:
+            return question()
+        except InferenceServerException as error:
+            if str(error.status()) != "421" or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _kind(error: Exception) -> type[BackendError]:

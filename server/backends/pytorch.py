@@ -13,6 +13,8 @@ from server.processes.programs import stop_program
 class PyTorchBackend(Backend):
     """Decodes where the hardware decides."""
 
+    front = True
+
     def __init__(self, address: BackendAddress, hardware: Hardware) -> None:
         super().__init__(address)
         self.decodes_on_gpu = hardware.decode == "gpu"

@@ -1,6 +1,5 @@
 """Which backend is of which kind."""
 
-import threading
 from collections.abc import Callable
 
 from server.backend_addresses import BackendAddress, addresses
@@ -13,11 +12,11 @@ from server.model.artifacts import ModelArtifacts
 from server.settings import BackendName, Settings
 
 
-def backends(settings: Settings, hardware: Hardware, model: ModelArtifacts, stopping: threading.Event) -> list[Backend]:
-    """Return the enabled backends in their fixed order; `stopping` ends what one of them does for long."""
+def backends(settings: Settings, hardware: Hardware, model: ModelArtifacts) -> list[Backend]:
+    """Return the enabled backends in their fixed order."""
     kinds: dict[BackendName, Callable[[BackendAddress], Backend]] = {
         "pytorch": lambda address: PyTorchBackend(address, hardware),
         "onnx": TritonBackend,
-        "tensorrt": lambda address: TensorRTBackend(address, settings, hardware, model, stopping),
+        "tensorrt": lambda address: TensorRTBackend(address, settings, hardware, model),
     }
     return [kinds[name](address) for name, address in addresses(settings).items()]

@@ -1,7 +1,5 @@
 """A Triton that serves TensorRT: before its models can be loaded it needs a plan for this machine in its repository."""
 
-import threading
-
 from server.backend_addresses import BackendAddress
 from server.backends.client import BackendClient
 from server.backends.interface import Hopeless, Report, Stopping
@@ -27,13 +25,11 @@ class TensorRTBackend(TritonBackend):
         settings: Settings,
         hardware: Hardware,
         model: ModelArtifacts,
-        stopping: threading.Event,
     ) -> None:
         super().__init__(address)
         self._settings = settings
         self._hardware = hardware
         self._model = model
-        self._stopping = stopping
 
     def unavailable_reason(self) -> str | None:
         """Return why this machine cannot run TensorRT, or None when it can."""
@@ -46,7 +42,7 @@ class TensorRTBackend(TritonBackend):
             Hopeless: none can be built here.
             BackendError: Triton cannot load it.
             OSError: it cannot be written to the cache or the repository.
-            Stopping: the gate is being stopped.
+            Stopping: the gate lets go of it.
         """
         report(0.0, "comparing versions")
         precision = self._hardware.precision
@@ -55,7 +51,7 @@ class TensorRTBackend(TritonBackend):
             onnx = self._model.onnx.get(graph_precision(precision))
             if onnx is None:
                 raise ModelError(f"there is no {precision.upper()} export; run `bakeoff export` again")
-            plan = ensure_plan(self._settings, onnx, precision, report, self._stopping)
+            plan = ensure_plan(self._settings, onnx, precision, report, self.stopping)
             current.put(self._settings, plan.manifest.key)
             place_model(self._settings.home.repositories / self.address.name, plan.path)
         except BuildCancelled:

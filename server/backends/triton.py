@@ -16,8 +16,8 @@ log = logging.getLogger("bakeoff.readiness")
 class TritonBackend(Backend):
     """One whose models are there when it starts, and that decodes on the CPU."""
 
-    def drain(self, deadline: float) -> None:
-        """Unload its models, which finishes what they have accepted, and end it.
+    def finish(self, deadline: float) -> bool:
+        """Unload its models, which finishes what they have accepted; return whether they have.
 
         Told to end, it would go on serving open connections and break them off at last. While its models are unloaded new
         requests are answered 503 (404 once one is gone, until the other has finished too).
@@ -28,10 +28,14 @@ class TritonBackend(Backend):
                     client.unload(model)
                     while client.serving(model):
                         if time.monotonic() > deadline:
-                            return
+                            return False
                         time.sleep(LOOK_EVERY_S)
         except (BackendError, OSError) as error:
             log.debug("%s: not drained: %s", self.address.name, error)  # it may not even have started
-        else:
-            # It has nothing left to do. At SIGTERM it would wait for idle connections to be closed, resetting every new one.
+            return False
+        return True
+
+    def drain(self, deadline: float) -> None:
+        """Finish, and end it at once: at SIGTERM it would wait for idle connections to be closed, resetting every new one."""
+        if self.finish(deadline):
             kill_program(self.address.program)

@@ -4,13 +4,13 @@ import logging
 import signal
 import sys
 import threading
-import time
 
 from server import logs
 from server.backends.table import backends
 from server.gate.board import Board
 from server.gate.drain import drain
 from server.gate.driver import Driver
+from server.gate.reconciler import Reconciler
 from server.gate.sampler import Sampler, facts
 from server.hardware import resolve
 from server.live.history import Recorder
@@ -18,6 +18,7 @@ from server.model.artifacts import ModelError
 from server.model.ensure import repair_model
 from server.model.info import model_info
 from server.model.reference import Reference
+from server.processes.control import Supervisor
 from server.settings import SettingsError, load_settings
 from server.state import HISTORY, READINESS
 from server.stop import stop_plan
@@ -41,29 +42,29 @@ def main() -> None:
         sys.exit(str(error))
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"the reference embeddings cannot be read ({error}); run `bakeoff export`, which makes them again")
-    table = backends(settings, hardware, model, stopping)
-    places = [backend.address for backend in table]
-    board = Board(READINESS.at(settings.bakeoff_home), information, places, settings.required_backends)
-    board.publish()
-    threads = []
-    for backend in table:
-        driver = Driver(backend, board, settings, hardware, reference, stopping)
-        threads.append(threading.Thread(target=driver.run, name=backend.address.name, daemon=True))
-        threads[-1].start()
-    recorder = Recorder(
-        HISTORY.at(settings.bakeoff_home), tuple(place.name for place in places), facts(settings, hardware)
+    table = backends(settings, hardware, model)
+    names = tuple(backend.address.name for backend in table)
+    board = Board(READINESS.at(settings.bakeoff_home), information, [], settings.required_backends)
+    reconciler = Reconciler(
+        table,
+        board,
+        Supervisor(settings.bakeoff_home),
+        settings,
+        lambda backend: Driver(backend, board, settings, hardware, reference),
     )
-    sampler = Sampler(places, recorder, stopping)
+    reconciler.step()
+    recorder = Recorder(HISTORY.at(settings.bakeoff_home), names, facts(settings, hardware))
+    sampler = Sampler(reconciler.served, recorder, stopping)
+    threading.Thread(target=reconciler.run, args=(stopping,), name="reconciler", daemon=True).start()
     threading.Thread(target=sampler.run, name="sampler", daemon=True).start()
     while not stopping.wait(min(settings.probe_interval_s, 1.0)):
         board.publish()
+    reconciler.let_go()
     board.publish(closing=True)
     plan = stop_plan(settings.stop_timeout)
     drain(table, plan.drain_s)
     board.publish(closing=True)
-    deadline = time.monotonic() + plan.join_s
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))  # a build ends in its own process, which is stopped first
+    reconciler.join(plan.join_s)  # a build ends in its own process, which is stopped first
 
 
 main()

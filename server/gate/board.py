@@ -11,7 +11,7 @@ from typing import Any, Literal
 from server.backend_addresses import BackendAddress
 from server.logs import one_line
 from server.readiness import write_document
-from server.settings import BackendName
+from server.settings import BACKEND_NAMES, BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
 
@@ -30,6 +30,7 @@ class BackendStatus:
         progress: of the current state, 0 to 1.
         phase: what is being done within the state, for a person, or None.
         required: whether the container is not ready without it.
+        joins: it was put beside one that serves; nobody waits for it until it was ready once.
         given_up: it has failed since it was last ready; unless it is required, nobody waits for it any longer.
         timings_s: seconds spent in each state of this start.
         parity: the agreement with the reference, once verified.
@@ -41,6 +42,7 @@ class BackendStatus:
     progress: float = 0.0
     phase: str | None = None
     required: bool = True
+    joins: bool = False
     given_up: bool = False
     timings_s: dict[str, float] = field(default_factory=dict)
     parity: dict[str, Any] | None = None
@@ -76,7 +78,10 @@ class BackendStatus:
 
 
 class Board:
-    """Thread-safe; each backend's driver changes its own entry, the gate publishes the whole."""
+    """Thread-safe; each backend's driver changes its own entry, the gate publishes the whole.
+
+    What a driver tells of a backend that is off the board is not listened to: it was let go of.
+    """
 
     def __init__(
         self, path: Path, model: dict[str, Any], backends: list[BackendAddress], required: tuple[BackendName, ...] = ()
@@ -91,19 +96,45 @@ class Board:
         self._path = path
         self._model = model
         self._lock = threading.Lock()
-        self._may_skip = not required
-        self._statuses = {
-            backend.name: BackendStatus(backend, required=not required or backend.name in required)
-            for backend in backends
-        }
+        self._required = required
+        self._statuses: dict[str, BackendStatus] = {}
+        for backend in backends:
+            self._put(backend)
+        self._kept: dict[str, Any] | None = None
         self._since: str | None = None
         self._announced: str | None = None
         self._unwritable: str | None = None
 
+    def add(self, backend: BackendAddress) -> None:
+        """Put a backend on the board, `starting`, unless it is there.
+
+        Where another one is ready the container stays so meanwhile: whoever serves is not taken for one that does not.
+        """
+        with self._lock:
+            if backend.name not in self._statuses:
+                serves = any(status.state == "ready" for status in self._statuses.values())
+                self._put(backend)
+                self._statuses[backend.name].joins = serves
+        self.publish()
+
+    def remove(self, name: str) -> None:
+        """Take a backend off the board: it is not served any more."""
+        with self._lock:
+            self._statuses.pop(name, None)
+        self.publish()
+
+    def declare(self, kept: dict[str, Any] | None) -> None:
+        """Say what is kept, and how far that is."""
+        with self._lock:
+            self._kept = kept
+        self.publish()
+
     def enter(self, name: str, state: State, reason: str | None = None) -> None:
         """Move a backend to a state; entering `starting` begins its clock anew."""
         with self._lock:
-            status = self._statuses[name]  # type: ignore[index]  # the names come from the same table
+            status = self._statuses.get(name)
+            if status is None:
+                return
             now = time.monotonic()
             if state == "starting":
                 status.timings_s, status.parity, status.started = {}, None, now
@@ -113,6 +144,7 @@ class Board:
             status.state, status.reason, status.entered = state, reason, now
             status.phase = None
             status.given_up = state == "failed" or (status.given_up and state != "ready")
+            status.joins &= state != "ready"
             settled = state in ("ready", "skipped", "failed")
             status.progress = 1.0 if state == "ready" else 0.0
             status.ended = now if settled else None
@@ -129,16 +161,19 @@ class Board:
     ) -> None:
         """Record progress and phase within a state, or the parity figures."""
         with self._lock:
-            status = self._statuses[name]  # type: ignore[index]
+            status = self._statuses.get(name)
+            if status is None:
+                return
             if progress is not None:
                 status.progress, status.phase = progress, phase
             if parity is not None:
                 status.parity = parity
 
-    def state(self, name: str) -> State:
-        """Return a backend's state."""
+    def state(self, name: str) -> State | None:
+        """Return a backend's state; None for one that is off the board."""
         with self._lock:
-            return self._statuses[name].state  # type: ignore[index]
+            status = self._statuses.get(name)
+            return status.state if status else None
 
     def publish(self, closing: bool = False) -> None:
         """Write the document, and print the launcher's line when the answer has changed."""
@@ -154,6 +189,7 @@ class Board:
                 "ready": ready,
                 "since": self._since,
                 "model": self._model,
+                "kept": self._kept,
                 "backends": {name: status.as_dict() for name, status in self._statuses.items()},
             }
             try:
@@ -166,10 +202,17 @@ class Board:
             if not closing:
                 self._announce(ready)
 
+    def _put(self, backend: BackendAddress) -> None:
+        required = not self._required or backend.name in self._required
+        found = {**self._statuses, backend.name: BackendStatus(backend, required=required)}
+        self._statuses = {name: found[name] for name in BACKEND_NAMES if name in found}
+
     def _suffices(self, status: BackendStatus) -> bool:
         """Tell whether a backend does not keep the container from being ready."""
+        if status.joins:
+            return True
         if status.required:
-            return status.state == "ready" or (status.state == "skipped" and self._may_skip)
+            return status.state == "ready" or (status.state == "skipped" and not self._required)
         return status.state in ("ready", "skipped") or status.given_up
 
     def _prevents(self, status: BackendStatus) -> bool:
@@ -184,7 +227,7 @@ class Board:
             f"{name}: {status.reason}" for name, status in self._statuses.items() if self._prevents(status)
         ]:
             line = f"bakeoff: failed: {'; '.join(failures)}"
-        elif all(status.state in ("skipped", "failed") for status in self._statuses.values()):
+        elif self._statuses and all(status.state in ("skipped", "failed") for status in self._statuses.values()):
             line = "bakeoff: failed: every backend is skipped or has failed, so there is nothing to serve"
         if line is not None and line != self._announced:
             print(one_line(line), flush=True)

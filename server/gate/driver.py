@@ -1,7 +1,6 @@
 """One thread per backend: bring it up, then keep looking at it; when it dies, begin again."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +45,6 @@ class Driver:
         settings: Settings,
         hardware: Hardware,
         reference: Reference,
-        stopping: threading.Event,
     ) -> None:
         """Take note; `run` does the work."""
         self._backend = backend
@@ -56,7 +54,7 @@ class Driver:
         self._settings = settings
         self._hardware = hardware
         self._reference = reference
-        self._stopping = stopping
+        self._stopping = backend.stopping
         self._processes: ModelProcesses | None = None  # of the Triton that was loaded last, unless it was killed
         self._silent_since: float | None = None
         self._unwell_since: float | None = None  # since when a backend that was ready has failed
@@ -64,7 +62,7 @@ class Driver:
         self._parity: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Work until the gate stops, the backend is skipped, or there is no hope for it."""
+        """Work until the gate lets go of the backend, it is skipped, or there is no hope for it."""
         if reason := self._backend.unavailable_reason():
             self._board.enter(self._name, "skipped", reason)
             return

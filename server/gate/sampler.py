@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Callable
 
 import httpx
 
@@ -25,11 +26,14 @@ log = logging.getLogger("bakeoff.readiness")
 class Sampler:
     """One thread; what it cannot see leaves a gap, and is no reason to stop."""
 
-    def __init__(self, backends: list[BackendAddress], recorder: Recorder, stopping: threading.Event) -> None:
-        self._backends = backends
+    def __init__(
+        self, served: Callable[[], list[BackendAddress]], recorder: Recorder, stopping: threading.Event
+    ) -> None:
+        """Prepare; `served` returns the backends that are served at the time."""
+        self._served = served
         self._recorder = recorder
         self._stopping = stopping
-        self._seen: dict[str, deque[Figures]] = {backend.name: deque() for backend in backends}
+        self._seen: dict[str, deque[Figures]] = defaultdict(deque)
         self._failing = False
 
     def run(self) -> None:
@@ -46,11 +50,12 @@ class Sampler:
                     self._failing = True
 
     def _look(self, client: httpx.Client) -> None:
-        programs = tuple(backend.program for backend in self._backends)
+        backends = self._served()
+        programs = tuple(backend.program for backend in backends)
         memory = machine.gpu_memory_by_program(programs)
         found: dict[str, dict[str, float | None]] = {}
         notes: dict[str, dict[str, str]] = {}
-        for backend in self._backends:
+        for backend in backends:
             figures = _ask(client, backend)
             if figures is None:
                 self._seen[backend.name].clear()

@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from server.http import errors
 from server.http.access import LIVENESS, Access
+from server.http.addressed import Addressed
 from server.http.body_limit import BodyLimit
 from server.http.compressed import Compressed
 from server.http.current_keys import CurrentKeys
@@ -44,6 +45,7 @@ def guard(
         cors_origins=settings.cors_origins,
         open_paths=LIVENESS,
     )
+    app.add_middleware(Addressed)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     if settings.cors_origins:  # outermost: a browser's preflight carries no key

@@ -39,6 +39,12 @@ def gpu_memory_by_program(programs: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
+def gpu_processes() -> set[int]:
+    """Return the ids of the processes that hold memory of a GPU; none where the driver does not tell."""
+    found = of_each_gpu(lambda _, handle: ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle))
+    return {entry.pid for entries in found for entry in entries or ()}
+
+
 def processor_load() -> float:
     """Return the busy part of all processors, 0 to 1, since the last call."""
     return float(psutil.cpu_percent()) / 100

@@ -19,8 +19,11 @@ from server.sockets import SUPERVISORD, socket_path
 USER = "bakeoff"
 """As in `supervisord.conf`; the password is the secret."""
 
-ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
-"""supervisord's states of a program that has a process or will have one."""
+UP = ("STARTING", "RUNNING", "BACKOFF")
+"""supervisord's states of a program that it keeps running."""
+
+ENDING = "STOPPING"
+"""That of one that was told to end and has not yet."""
 
 
 class ControlError(RuntimeError):
@@ -38,14 +41,14 @@ class Supervisor:
         """Take note of where `BAKEOFF_HOME` is."""
         self._home = home
 
-    def alive(self) -> dict[str, bool]:
-        """Tell of every program whether it has a process, or will have one.
+    def states(self) -> dict[str, str]:
+        """Return supervisord's state of every program.
 
         Raises:
             ControlError: there is no answer.
         """
         with self._asked() as rpc:
-            return {one["name"]: one["statename"] in ALIVE for one in rpc.supervisor.getAllProcessInfo()}
+            return {one["name"]: one["statename"] for one in rpc.supervisor.getAllProcessInfo()}
 
     def start(self, program: str) -> None:
         """Start a program; nothing is done where it runs.

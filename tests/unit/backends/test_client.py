@@ -5,6 +5,7 @@ import pytest
 from geventhttpclient.response import HTTPConnectionClosed
 from tritonclient.utils import InferenceServerException
 
+from server.backends import client as module
 from server.backends.client import BackendClient, BackendError, Busy, ModelLost
 
 
@@ -72,3 +73,21 @@ def test_who_is_silent_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(TimeoutError):
             client.live()
     assert silent.calls == 1
+
+
+def test_a_connection_to_another_program_on_the_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    misdirected = InferenceServerException("this is gateway, and not 'pytorch'", "421")
+    answers = Answers(misdirected, ConnectionResetError(104, "reset"), misdirected, misdirected)
+    with BackendClient("127.0.0.1", 1) as client:
+        monkeypatch.setattr(client._client, "infer", answers)
+        assert client.embed_pixels(np.zeros((1, 3, 224, 224), np.uint8)).shape == (1, 512)
+    assert answers.calls == 5
+
+
+def test_another_program_that_keeps_the_port_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    misdirected = InferenceServerException("this is gateway, and not 'pytorch'", "421")
+    monkeypatch.setattr(module, "MISDIRECTED_FOR_S", 0.05)
+    with BackendClient("127.0.0.1", 1) as client:
+        monkeypatch.setattr(client._client, "infer", Answers(*[misdirected] * 1000))
+        with pytest.raises(BackendError, match="this is gateway"):
+            client.embed_pixels(np.zeros((1, 3, 224, 224), np.uint8))

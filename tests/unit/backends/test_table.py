@@ -1,7 +1,6 @@
 """One table says which backend is of which kind, and the gate asks no backend what it is called."""
 
 import re
-import threading
 from pathlib import Path
 from typing import get_args
 
@@ -19,18 +18,18 @@ GPU = Hardware("cuda", "fp16", "gpu", 1, 1, 1, 1, ())
 
 
 def test_every_backend_has_its_kind_in_the_fixed_order() -> None:
-    found = backends(Settings(), GPU, None, threading.Event())  # type: ignore[arg-type]  # the model is not looked at
+    found = backends(Settings(), GPU, None)  # type: ignore[arg-type]  # the model is not looked at
     assert [backend.address.name for backend in found] == list(get_args(BackendName))
     assert [type(backend) for backend in found] == [PyTorchBackend, TritonBackend, TensorRTBackend]
 
 
 def test_a_gpu_decodes_for_the_pytorch_server_alone() -> None:
-    found = backends(Settings(), GPU, None, threading.Event())  # type: ignore[arg-type]
+    found = backends(Settings(), GPU, None)  # type: ignore[arg-type]
     assert [backend.decodes_on_gpu for backend in found] == [True, False, False]
 
 
 def test_only_those_that_are_enabled_are_made() -> None:
-    found = backends(Settings(backends="tensorrt"), GPU, None, threading.Event())  # type: ignore[arg-type]
+    found = backends(Settings(backends="tensorrt"), GPU, None)  # type: ignore[arg-type]
     assert [backend.address.program for backend in found] == ["triton-tensorrt"]
 
 

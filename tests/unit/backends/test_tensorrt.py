@@ -1,6 +1,5 @@
 """How the gate gets TensorRT's engine in place, and what it makes of every way in which that fails."""
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def kept(settings: Settings) -> PlanFile:
 
 def prepare(settings: Settings, triton: Triton, model: ModelArtifacts = MODEL) -> list[tuple[float, str]]:
     reports: list[tuple[float, str]] = []
-    backend = TensorRTBackend(addresses(settings)["tensorrt"], settings, GPU, model, threading.Event())
+    backend = TensorRTBackend(addresses(settings)["tensorrt"], settings, GPU, model)
     backend.prepare(triton, lambda *report: reports.append(report))  # type: ignore[arg-type]
     return reports
 

@@ -158,7 +158,7 @@ async def test_the_gate_and_the_clients_of_8002_ask_the_backends_directly(
         assert client.live()
     moments = iter([False, True])  # one look, and the gate stops
     stopping = SimpleNamespace(wait=lambda _: next(moments))
-    Sampler([backend], SimpleNamespace(add=lambda *_: None), stopping).run()  # type: ignore[arg-type]
+    Sampler(lambda: [backend], SimpleNamespace(add=lambda *_: None), stopping).run()  # type: ignore[arg-type]
     trial = Trial(table)
     found = await trial.embed((PHOTOS / "cat.jpg").read_bytes(), ["onnx"], {}, "1")
     await trial.close()

@@ -195,3 +195,59 @@ def test_a_launcher_behind_a_pipe_reads_its_line_at_once(board: Board, monkeypat
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe))
     board.enter("onnx", "failed", "out of memory")
     assert pipe.getvalue() == b"bakeoff: failed: onnx: out of memory\n"
+
+
+def names(tmp_path: Path) -> list[str]:
+    return list(read_document(tmp_path / "ready.json")["backends"])
+
+
+def test_backends_come_and_go_in_their_fixed_order(board: Board, tmp_path: Path) -> None:
+    for name in ("pytorch", "tensorrt"):
+        board.remove(name)
+    board.remove("pytorch")
+    assert names(tmp_path) == ["onnx"]
+    for backend in addresses(Settings()).values():
+        board.add(backend)
+    assert names(tmp_path) == ["pytorch", "onnx", "tensorrt"]
+
+
+def test_one_that_joins_holds_nobody_up_until_it_was_ready_once(board: Board, tmp_path: Path) -> None:
+    for name in ("pytorch", "tensorrt"):
+        board.remove(name)
+    board.enter("onnx", "ready")
+    board.add(addresses(Settings())["pytorch"])
+    for state in ("loading", "failed", "starting", "ready"):
+        board.enter("pytorch", state)  # type: ignore[arg-type]
+        assert ready(tmp_path)
+    board.enter("pytorch", "starting")
+    assert not ready(tmp_path)
+
+
+def test_what_joins_serves_nobody_by_itself(board: Board, tmp_path: Path) -> None:
+    for name in ("pytorch", "tensorrt"):
+        board.remove(name)
+    board.enter("onnx", "ready")
+    board.add(addresses(Settings())["pytorch"])
+    board.enter("onnx", "starting")
+    assert not read_document(tmp_path / "ready.json")["ready"]
+
+
+def test_a_board_that_is_put_there_again_begins_anew(board: Board, tmp_path: Path) -> None:
+    board.enter("onnx", "ready")
+    board.add(addresses(Settings())["onnx"])
+    assert entry(tmp_path, "onnx")["state"] == "ready", "it is there"
+    board.remove("onnx")
+    board.add(addresses(Settings())["onnx"])
+    assert entry(tmp_path, "onnx")["state"] == "starting"
+
+
+def test_an_empty_board_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Board(tmp_path / "ready.json", {}, []).publish()
+    document = read_document(tmp_path / "ready.json")
+    assert (document["ready"], document["kept"]) == (False, None)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_kept_is_told(board: Board, tmp_path: Path) -> None:
+    board.declare({"backends": ["onnx"]})
+    assert read_document(tmp_path / "ready.json")["kept"] == {"backends": ["onnx"]}

@@ -99,7 +99,9 @@ class Gate:
         hardware = Hardware("cpu", precision, decode, 1, 1, 1, WARMED, ())
         if kind is None:
             kind = partial(PyTorchBackend, hardware=hardware) if name == "pytorch" else TritonBackend
-        return Driver(kind(address), self.board, self.settings, hardware, REFERENCE, self.stopping)
+        backend = kind(address)
+        backend.stopping = self.stopping
+        return Driver(backend, self.board, self.settings, hardware, REFERENCE)
 
     @property
     def entry(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """When a backend is no longer ready, and when its program is killed: it is silent, hangs, is wrong, or fails for too long."""
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +84,7 @@ def driver(tmp_path: Path, client: FakeClient, monkeypatch: pytest.MonkeyPatch) 
     table = addresses(settings)
     board = Board(tmp_path / "ready.json", {}, list(table.values()))
     hardware = SimpleNamespace(precision="fp32", decode="cpu", warmup_max_batch=2)
-    one = Driver(TritonBackend(table["onnx"]), board, settings, hardware, REFERENCE, threading.Event())  # type: ignore[arg-type]
+    one = Driver(TritonBackend(table["onnx"]), board, settings, hardware, REFERENCE)  # type: ignore[arg-type]
     monkeypatch.setattr(one, "_client", lambda *_: client)
     return one
 

@@ -62,7 +62,9 @@ def test_looks_become_rates_and_a_gap_where_a_backend_is_away(pages: Pages, tmp_
     table = addresses(Settings())
     there = replace(table["onnx"], metrics_port=pages.port)
     away = replace(table["tensorrt"], metrics_port=1)
-    sampler = Sampler([there, away], Recorder(tmp_path / "live.json", ("onnx", "tensorrt"), {}), threading.Event())
+    sampler = Sampler(
+        lambda: [there, away], Recorder(tmp_path / "live.json", ("onnx", "tensorrt"), {}), threading.Event()
+    )
     with httpx.Client() as client:
         for broken in (False, False, True, False, False):
             pages.broken = broken

@@ -13,7 +13,7 @@ import pytest
 
 from server.home import ROOT
 from server.keys import ADMIN_VARIABLE
-from server.processes.control import ControlError, Supervisor, UnknownProgram
+from server.processes.control import ENDING, UP, ControlError, Supervisor, UnknownProgram
 from server.sockets import SUPERVISORD, socket_path
 
 PROGRAM = """
@@ -43,7 +43,9 @@ def supervisord(tmp_path: Path, secret: str) -> Iterator[psutil.Process]:
     sections = [f"[{name}]\n" + "\n".join(f"{key} = {value}" for key, value in ours.items(name)) for name in OURS]
     programs = [
         PROGRAM.format(name="serves", command="'exec sleep 600'", autostart="true"),
-        PROGRAM.format(name="deaf", command="'trap : TERM; while :; do sleep 0.05; done'", autostart="true"),
+        PROGRAM.format(
+            name="deaf", command=f"'trap : TERM; touch {tmp_path}/deaf; while :; do sleep 0.05; done'", autostart="true"
+        ),
         PROGRAM.format(name="waits", command="'exec sleep 600'", autostart="false"),
     ]
     head = "[supervisord]\nnodaemon = true\nlogfile = /dev/null\nlogfile_maxbytes = 0\nloglevel = warn"
@@ -58,7 +60,8 @@ def supervisord(tmp_path: Path, secret: str) -> Iterator[psutil.Process]:
         cwd=ROOT, env={**os.environ, "BAKEOFF_CONTROL": str(control)}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_until(lambda: alive(Supervisor(tmp_path)) == {"serves": True, "deaf": True, "waits": False})
+        wait_until(lambda: up(Supervisor(tmp_path)) == {"serves": True, "deaf": True, "waits": False})
+        wait_until((tmp_path / "deaf").exists)
         yield psutil.Process(process.pid)
     finally:
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -67,9 +70,10 @@ def supervisord(tmp_path: Path, secret: str) -> Iterator[psutil.Process]:
         process.wait(10)
 
 
-def alive(supervisor: Supervisor) -> dict[str, bool] | None:
+def up(supervisor: Supervisor) -> dict[str, bool] | None:
+    """Tell which programs run or will; None while nobody answers."""
     try:
-        return supervisor.alive()
+        return {program: state in UP for program, state in supervisor.states().items()}
     except ControlError:
         return None
 
@@ -86,23 +90,23 @@ def test_one_is_ended_and_started_again_beside_the_others(tmp_path: Path, superv
     assert socket_path(tmp_path, SUPERVISORD).stat().st_mode & 0o777 == 0o600
     before = {child.pid for child in supervisord.children()}
     control.end("serves", 30)
-    wait_until(lambda: control.alive() == {"serves": False, "deaf": True, "waits": False})
+    wait_until(lambda: up(control) == {"serves": False, "deaf": True, "waits": False})
     control.end("serves", 30)  # once more: nothing is to be done
     (left,) = supervisord.children()
     assert left.pid in before
     control.start("serves")
     control.start("serves")
-    assert control.alive()["serves"]
+    assert control.states()["serves"] in UP
     control.start("waits")
-    wait_until(lambda: control.alive() == {"serves": True, "deaf": True, "waits": True})
+    wait_until(lambda: up(control) == {"serves": True, "deaf": True, "waits": True})
     assert left.is_running()
 
 
 def test_one_that_does_not_end_is_killed_after_its_own_time(tmp_path: Path, supervisord: psutil.Process) -> None:
     control = Supervisor(tmp_path)
     control.end("deaf", 1)
-    assert control.alive()["deaf"], "it has a second"
-    wait_until(lambda: not control.alive()["deaf"])
+    assert control.states()["deaf"] == ENDING, "it has a second"
+    wait_until(lambda: control.states()["deaf"] == "STOPPED")
 
 
 def test_what_supervisord_does_not_know_is_told(tmp_path: Path, supervisord: psutil.Process) -> None:
@@ -117,9 +121,9 @@ def test_nobody_is_asked_without_this_starts_secret(
 ) -> None:
     monkeypatch.setenv(ADMIN_VARIABLE, "of another start")
     with pytest.raises(ControlError, match="401"):
-        Supervisor(tmp_path).alive()
+        Supervisor(tmp_path).states()
 
 
 def test_where_no_supervisord_is_that_is_said(tmp_path: Path, secret: str) -> None:
     with pytest.raises(ControlError, match=r"supervisord does not answer: .*No such file"):
-        Supervisor(tmp_path).alive()
+        Supervisor(tmp_path).states()
