@@ -11,6 +11,7 @@ from bakeoff.bench import bench
 from bakeoff.console import console, errors
 from bakeoff.console import read_settings as _settings
 from bakeoff.console import stop as _stop
+from bakeoff.keep import keep
 from bakeoff.report import report
 from server.home import PHOTOS, ROOT
 
@@ -152,3 +153,4 @@ def soak(
 
 
 app.command()(report)
+app.command()(keep)

@@ -109,12 +109,25 @@ def _render(document: Document, history: History) -> RenderableType:
         lines.append(Text(_model(document["model"]), style="dim"))
     if machine := _machine(history):
         lines.append(Text(machine, style="dim"))
+    if kept := document.get("kept"):
+        lines.append(Text(_kept(kept), style="yellow" if kept["outranked"] else "dim"))
     answer = Text("ready", style="bold green") if document["ready"] else Text("not ready", style="bold yellow")
     if note := document.get("note"):
         answer.append(f": {note}", style="not bold")
     if warning := document["model"].get("note"):
         lines.append(Text(f"model: {warning}; {STAND_IN}", style="yellow"))
     return Group(*lines, answer)
+
+
+def _kept(kept: dict[str, Any]) -> str:
+    """Return what is kept, who said so and why, and how far that is."""
+    if kept["outranked"]:
+        return str(kept["outranked"])
+    words = f"kept: {', '.join(kept['backends'])}, by {kept['by']} on {kept['when'][:10]}"
+    words += f", because of {kept['result']}" if kept["result"] else ""
+    words += f": {kept['sentence']}" if kept["sentence"] else ""
+    waits = f"waiting for {kept['waits_for']}" if kept["waits_for"] else ""
+    return "; ".join(filter(None, [words.rstrip("."), waits, *(f"{name} is ending" for name in kept["ending"])]))
 
 
 def _progress(name: str, backend: dict[str, Any]) -> RenderableType:

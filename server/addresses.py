@@ -1,5 +1,6 @@
 """Network addresses: what `HOST` may be, and how programs and URLs write it."""
 
+import errno
 import ipaddress
 import socket
 
@@ -49,3 +50,22 @@ def is_loopback(host: str) -> bool:
 def family(host: str) -> socket.AddressFamily:
     """Return the family of sockets that bind `host`."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def can_bind(host: str, port: int) -> bool:
+    """Tell whether a port is free.
+
+    Raises:
+        OSError: the address is not one of this machine.
+    """
+    with socket.socket(family(host), socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as the servers bind it
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True

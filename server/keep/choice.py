@@ -15,9 +15,9 @@ from server.keep import results
 from server.kept import Kept
 from server.model.artifacts import ModelError
 from server.model.info import model_info
-from server.readiness import Document
+from server.readiness import Document, read_document
 from server.settings import BACKEND_NAMES, BackendName, Settings, SettingsError
-from server.state import KEPT, KEPT_LOCK
+from server.state import KEPT, KEPT_LOCK, READINESS
 from server.triton.runtimes import RUNTIMES
 
 ALL, WINNER = "all", "winner"
@@ -81,6 +81,15 @@ def take(settings: Settings, choice: Choice, *, by: str, document: Document | No
         raise Refused(
             f"{where} cannot be written ({error.strerror or error}); free some space or fix the folder", 503
         ) from None
+
+
+def asked(settings: Settings, choice: Choice, by: str) -> Kept:
+    """Take a choice that came over HTTP to the stack that runs; `by` is who asks, where the choice does not say.
+
+    Raises:
+        Refused: see `take`; it has the answer's status.
+    """
+    return take(settings, choice, by=by, document=read_document(READINESS.at(settings.bakeoff_home)))
 
 
 def resolve_winner(

@@ -1,9 +1,7 @@
 """The checks: packages, driver and GPU, its libraries, memory, shared memory, disk, ports, open files, tritonserver, model."""
 
-import errno
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,9 +9,10 @@ from typing import Literal
 import psutil
 
 from server import cuda_compat, descriptors, shared_memory, visible_gpus
-from server.addresses import family, is_loopback
+from server.addresses import can_bind, is_loopback
 from server.hardware import MOST_DECODERS, no_gpu, resolve
 from server.home import ROOT
+from server.kept import served_at_start
 from server.limits import available_cores, memory_limit
 from server.model import artifacts
 from server.model.ensure import exported
@@ -55,6 +54,7 @@ def run_checks(settings: Settings) -> list[Finding]:
     device = _device(settings)
     return [
         _packages(),
+        _served(settings),
         device,
         *(_libraries(settings) if device.level == "ok" else ()),
         _memory(),
@@ -77,6 +77,15 @@ def _packages() -> Finding:
     if versions.other:
         return Finding("packages", "warn", "; ".join(versions.other), remedy())
     return Finding("packages", "ok", f"{', '.join(versions.found)}, as uv.lock has them")
+
+
+def _served(settings: Settings) -> Finding:
+    backends, outranked = served_at_start(settings)
+    if outranked:
+        return Finding("backends", "warn", outranked, "nothing, if that is meant; see `bakeoff keep`")
+    left_out = [name for name in settings.backends if name not in backends]
+    found = f"; {', '.join(left_out)} not started, because of `bakeoff keep`" if left_out else ""
+    return Finding("backends", "ok", f"{', '.join(backends)}{found}")
 
 
 def _device(settings: Settings) -> Finding:
@@ -195,11 +204,10 @@ def _temporary() -> Finding:
 
 
 def _ports(settings: Settings) -> Finding:
-    used = {
-        name: value for name, value in settings if name.endswith("_port") and name.split("_")[0] in settings.backends
-    }
+    served = served_at_start(settings).backends
+    used = {name: value for name, value in settings if name.endswith("_port") and name.split("_")[0] in served}
     try:
-        taken = [f"{port} ({name.upper()})" for name, port in used.items() if not _can_bind(settings.host, port)]
+        taken = [f"{port} ({name.upper()})" for name, port in used.items() if not can_bind(settings.host, port)]
     except OSError as error:
         return Finding(
             "ports",
@@ -240,25 +248,6 @@ def _access(settings: Settings) -> Finding:
     if is_loopback(settings.host):
         return Finding("access", "ok", found)
     return Finding("access", "warn", found, "set API_KEY unless nobody else can reach them")
-
-
-def _can_bind(host: str, port: int) -> bool:
-    """Tell whether a port is free.
-
-    Raises:
-        OSError: the address is not one of this machine.
-    """
-    with socket.socket(family(host), socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if ":" in host:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as the servers bind it
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                return False
-            raise
-    return True
 
 
 def _checkout() -> Finding:

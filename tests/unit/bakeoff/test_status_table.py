@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -83,3 +84,25 @@ def test_nothing_is_known_before_the_gate(tmp_path: Path) -> None:
     console = Console(width=130, record=True)
     assert not status_table.show(Settings(bakeoff_home=tmp_path), console)
     assert "not ready: the readiness gate has not started yet" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "kept: onnx, by ada@here on 2026-11-28"),
+        ({"result": "2026-11-27T01-02-03Z", "sentence": "Highest throughput: onnx."},
+         "kept: onnx, by ada@here on 2026-11-28, because of 2026-11-27T01-02-03Z: Highest throughput: onnx"),
+        ({"waits_for": "onnx to be ready, before pytorch is ended"},
+         "by ada@here on 2026-11-28; waiting for onnx to be ready, before pytorch is ended"),
+        ({"ending": ["pytorch"]}, "by ada@here on 2026-11-28; pytorch is ending"),
+        ({"outranked": "BACKENDS=pytorch is set and outranks onnx"}, "BACKENDS=pytorch is set and outranks onnx"),
+    ],
+)  # fmt: skip
+def test_what_is_kept_is_told(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    answer = copy.deepcopy(recorded("ready"))
+    answer["ready"]["kept"] = {
+        "backends": ["onnx"], "by": "ada@here", "when": "2026-11-28T01:02:03Z", "result": None, "sentence": None,
+        "outranked": None, "waits_for": None, "ending": [], "ended": {}, "done": True, **changes,
+    }  # fmt: skip
+    text, _ = shown(tmp_path, answer)
+    assert words in " ".join(text.split())

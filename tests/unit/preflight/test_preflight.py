@@ -4,10 +4,12 @@ import resource
 import shutil
 import socket
 from collections import namedtuple
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from server import kept
 from server.model import artifacts
 from server.model.artifacts import Artifact, ModelArtifacts
 from server.model.recipe import recipe
@@ -154,3 +156,29 @@ def test_the_start_says_who_is_let_in_and_that_triton_knows_one_key(
     found = finding("access", Settings(bakeoff_home=tmp_path, api_key=keys, backends=backends))
     assert found.level == level
     assert found.found.endswith(words)
+
+
+def keep(home: Path, *names: str) -> None:
+    made = {"backends": names, "by": "ada@here", "when": datetime(2026, 11, 28, tzinfo=UTC)}
+    kept.write(home, kept.Kept.model_validate(made))
+
+
+def test_what_is_kept_is_all_that_is_started_and_the_ports_of_the_others_do_not_matter(tmp_path: Path) -> None:
+    port = free_port()
+    keep(tmp_path, "pytorch")
+    settings = Settings(bakeoff_home=tmp_path, pytorch_http_port=port)
+    found = finding("backends", settings)
+    assert (found.level, found.found) == ("ok", "pytorch; onnx, tensorrt not started, because of `bakeoff keep`")
+    assert finding("ports", settings).found == f"{port} free on 127.0.0.1"
+
+
+def test_backends_that_are_set_outrank_what_is_kept_in_one_line(tmp_path: Path) -> None:
+    keep(tmp_path, "onnx")
+    found = finding("backends", Settings(bakeoff_home=tmp_path, backends=("pytorch",)))
+    assert (found.level, found.found) == (
+        "warn", "BACKENDS=pytorch is set and outranks onnx, which was kept by ada@here on 2026-11-28"
+    )  # fmt: skip
+
+
+def test_without_a_choice_the_settings_are_told(tmp_path: Path) -> None:
+    assert finding("backends", Settings(bakeoff_home=tmp_path)).found == "pytorch, onnx, tensorrt"
