@@ -7,6 +7,7 @@ from rich.table import Table
 
 from bench import report
 from bench.figures import interval
+from bench.report import keeping
 from bench.result import Result
 
 
@@ -18,6 +19,12 @@ def show(result: Result, folder: Path, console: Console) -> None:
     console.print(result.summary.decision, style="bold", markup=False, highlight=False)
     console.print(
         f"report: {folder / 'report.md'}, with pictures: {folder / 'report.html'}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"{keeping.words(result)}: {' or '.join(keeping.commands(result, folder))}",
         markup=False,
         highlight=False,
         soft_wrap=True,

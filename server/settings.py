@@ -48,7 +48,9 @@ class Settings(BaseSettings):
         None, description="folder of a model exported beforehand, used where it lies; the image sets it"
     )
     backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
-        BACKEND_NAMES, min_length=1, description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`"
+        BACKEND_NAMES,
+        min_length=1,
+        description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`. Set, it outranks `bakeoff keep`",
     )
     required_backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
         (),

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from bench.report import conditions, costs, curves, hardware, latencies, outcome, tables
+from bench.report import conditions, costs, curves, hardware, keeping, latencies, outcome, tables
 from bench.report.contestants import contestants, named
 from bench.report.document import Document, Section, plain
 from bench.report.names import key_scenarios
@@ -80,6 +80,7 @@ def _sections(result: Result) -> list[Section]:
         Section("Conditions", "", (conditions.conditions(result),)),
         Section("Method", conditions.method(result)),
         Section("Limits", conditions.limits(result)),
+        Section("What to do", keeping.told(result)),
     ]
 
 
