@@ -9,23 +9,26 @@ from server.sockets import CONSOLE, socket_path
 
 ANSWER_S = 2.0
 
+START_S = 30.0
+"""In which it starts: ten times what that takes, and after the longest pause (`server/processes/crash_loop.py`)."""
+
 
 class ConsoleWatch:
     """Asks it now and then."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._answered: float | None = None  # when it last did, since its last start
+        self.started()
 
     def started(self) -> None:
-        """Begin anew with a console that has just been started: how long that takes is not known."""
-        self._answered = None
+        """Begin anew with a console that has just been started."""
+        self._silent_from = time.monotonic() + START_S
 
     def hangs(self) -> bool:
-        """Ask once; tell whether it has answered before, and then no more for `HANG_TIMEOUT_S`."""
+        """Ask once; tell whether it has not answered for `HANG_TIMEOUT_S`."""
         if self._answers():
-            self._answered = time.monotonic()
-        return self._answered is not None and time.monotonic() - self._answered > self._settings.hang_timeout_s
+            self._silent_from = time.monotonic()
+        return time.monotonic() - self._silent_from > self._settings.hang_timeout_s
 
     def _answers(self) -> bool:
         try:

@@ -35,7 +35,7 @@ def programs(stack: RunningStack) -> dict[str, int]:
     return {name: one.pid for one in children if (name := one.environ().get("SUPERVISOR_PROCESS_NAME"))}
 
 
-@pytest.mark.parametrize("end", [psutil.Process.kill, psutil.Process.suspend], ids=["killed", "hanging"])
+@pytest.mark.parametrize("end", [psutil.Process.suspend, psutil.Process.kill], ids=["hanging", "killed"])
 def test_without_the_console_embedding_goes_on_and_it_comes_back(
     guarded: RunningStack, reference: Reference, end: Callable[[psutil.Process], None]
 ) -> None:
