@@ -69,8 +69,8 @@ BENCHMARK = StateFile("benchmark.json", "server.console", ("server.console",))
 BENCHMARK_OUTPUT = StateFile("benchmark.log", "server.console", ("server.console",))
 BENCHMARK_LOCK = StateFile("benchmark.lock", "server.console", ("server.console",))
 
-METRICS = StateFile("metrics", "server.http", ("server.http",))
-"""Counters of 8002's processes; its start empties the folder."""
+METRICS = StateFile("*.metrics", "server.http", ("server.http",))
+"""Counters of the processes of a program on 8002; its start empties the folder."""
 
 SOCKETS = StateFile("*.sock", "server.sockets", ("server.sockets",), of_one_start=True)
 """By which programs reach each other; they lie elsewhere where the path of this folder is too long for one."""

@@ -20,7 +20,7 @@ AT_ONCE = 16
 PAUSE_S = 0.1
 """Before the next attempt when no connection can be taken; they wait in the kernel."""
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class Acceptor:

@@ -13,7 +13,7 @@ LIVENESS = ("/health", "/healthz", "/v2/health/live")
 
 TELL_EVERY_S = 60.0
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class Access:

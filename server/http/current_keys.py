@@ -8,7 +8,7 @@ from server.settings import Settings
 
 LOOK_EVERY_S = 1.0
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class CurrentKeys:

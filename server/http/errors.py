@@ -20,7 +20,7 @@ RETRY_AFTER_S = "2"
 CLIENT_CLOSED_REQUEST = 499
 """nginx's code for an answer that nobody reads; it ends up in logs only."""
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class NotReady(RuntimeError):
@@ -28,6 +28,12 @@ class NotReady(RuntimeError):
 
     reason = "not_ready"
     """Under which it is counted."""
+
+
+class QueueFull(NotReady):
+    """As many images wait as may wait, or can be embedded in time."""
+
+    reason = "queue_full"
 
 
 class BadRequest(ValueError):

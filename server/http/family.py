@@ -1,4 +1,4 @@
-"""The processes of the PyTorch server: an engine per GPU, HTTP workers, and what they share."""
+"""The processes of a program on port 8002: HTTP workers, the engines of one that computes itself, and what they share."""
 
 import asyncio
 import fcntl
@@ -48,31 +48,35 @@ METRICS_BYTES = 8 * 2**20
 LOOK_EVERY_S = 0.5
 """Between two looks at the beats."""
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class Family:
     """Keeps them running: what has died is replaced alone. Where that does not help, all are ended."""
 
     def __init__(
-        self,
-        settings: Settings,
-        hardware: Hardware,
-        *,
-        worker: str = "server.pytorch.worker",
-        engine: str = "server.pytorch.engine",
+        self, settings: Settings, hardware: Hardware, program: str, *, worker: str, engine: str | None = None
     ) -> None:
-        """Take the port; `worker` and `engine` are the modules that the processes run.
+        """Take the port.
+
+        Args:
+            settings: of the stack.
+            hardware: decides how many workers there are, and how many engines.
+            program: the supervisord program's name.
+            worker: the module that the HTTP workers run.
+            engine: likewise; None: there are no engines.
 
         Raises:
-            OSError: it is taken, naming it.
+            OSError: the port is taken, naming it.
         """
         self._settings = settings
         self._listener = _listen(settings.host, settings.pytorch_http_port)
         self._gpus: Sequence[int | None] = range(len(hardware.gpus)) if hardware.device == "cuda" else [None]
-        workers, engines, largest = hardware.http_workers, len(self._gpus), settings.max_batch_size
+        workers, largest = hardware.http_workers, settings.max_batch_size
         self._workers = [Member("HTTP worker", number, number, worker) for number in range(workers)]
-        self._engines = [Member("engine", number, workers + number, engine) for number in range(engines)]
+        self._engines = [
+            Member("engine", number, workers + number, engine) for number in range(len(self._gpus)) if engine
+        ]
         self._all = [*self._workers, *self._engines]  # in the order of their rows
         self._connections = ConnectionTable.create(workers)
         self._inboxes = [socket.socketpair(type=socket.SOCK_SEQPACKET) for _ in range(workers)]
@@ -84,7 +88,7 @@ class Family:
             starting=round(settings.load_timeout_s / LOOK_EVERY_S),
         )
         self._arena_bytes = max(ARENA_BYTES, ARENA_BATCHES * largest * IMAGE_BYTES)
-        self._environment = {**os.environ, **_metrics(METRICS.at(settings.bakeoff_home), len(self._all))}
+        self._environment = {**os.environ, **_metrics(METRICS.at(settings.bakeoff_home, program), len(self._all))}
         self._lifeline, self._held = os.pipe()  # `_held` is closed by our end, whatever that is
 
     async def run(self) -> int:

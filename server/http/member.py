@@ -1,4 +1,4 @@
-"""One process of the PyTorch server, and those that take its place when it has died."""
+"""One process of a program on port 8002, and those that take its place when it has died."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ USEFUL_AFTER_S = 10.0
 MOST_IN_A_ROW = 3
 """Deaths of which only the first may have been an accident, and the server is started anew."""
 
-log = logging.getLogger("bakeoff.pytorch")
+log = logging.getLogger("bakeoff.http")
 
 
 class Member:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the PyTorch server, merged over its processes by prometheus_client's multiprocess mode.
+"""Prometheus metrics of a program on port 8002, merged over its processes by prometheus_client's multiprocess mode.
 
 That mode is on where the environment names a folder, `PROMETHEUS_MULTIPROC_DIR`, before prometheus_client is imported;
 the parent process sets it for its children.

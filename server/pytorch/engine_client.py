@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.http.errors import NotReady
+from server.http.errors import NotReady, QueueFull
 from server.ipc import handover
 from server.ipc.arena import Allocator, Arena, Blocks, blocks
 from server.ipc.counters import Counters
 from server.ipc.messages import EmbedFiles, EmbedPixels, Loaded
 from server.oip.spec import EMBEDDING_SIZE
 from server.pytorch.admission import LOOK_EVERY_S, Admission
-from server.pytorch.engine_link import STOPPED, EngineLink, QueueFull
+from server.pytorch.engine_link import STOPPED, EngineLink
 
 CONNECTED_WITHIN_S = 2.0
 CONNECTED_LOOK_S = 0.005

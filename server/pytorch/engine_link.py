@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.http.errors import NotReady
+from server.http.errors import NotReady, QueueFull
 from server.ipc.arena import Blocks
 from server.ipc.messages import (
     MAX_PACKET,
@@ -18,12 +18,6 @@ from server.ipc.messages import (
     decode_reply,
     encode,
 )
-
-
-class QueueFull(NotReady):
-    """As many images wait as may wait, or can be embedded in time."""
-
-    reason = "queue_full"
 
 
 @dataclass

@@ -3,17 +3,12 @@
 import socket
 import sys
 
-import uvicorn
-
-from server import descriptors, logs
+from server import logs
 from server.hardware import CPU_BATCH, resolve
-from server.http.acceptor import Acceptor
-from server.http.connection import Connection
-from server.http.draining import Drainable, DrainingServer
-from server.http.heartbeat import BEAT_EVERY_S, Heartbeat
+from server.http.heartbeat import Heartbeat
+from server.http.serving import serve
 from server.ipc import inherited, lifeline
 from server.ipc.arena import Arena
-from server.ipc.connections import ConnectionTable
 from server.ipc.counters import Counters
 from server.model.artifacts import ModelError
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
@@ -21,7 +16,6 @@ from server.pytorch.app import create_app
 from server.pytorch.engine_client import EngineClient
 from server.settings import SettingsError, load_settings
 from server.sockets import SocketProblem
-from server.stop import stop_plan
 
 
 def main() -> None:
@@ -29,9 +23,6 @@ def main() -> None:
     own = inherited.parse(sys.argv[1:])
     lifeline.watch(own.lifeline)
     assert own.arena is not None
-    assert own.listener is not None
-    assert own.connections is not None
-    assert own.inbox is not None
     try:
         settings = load_settings()
         hardware = resolve(settings)
@@ -51,32 +42,7 @@ def main() -> None:
         app = create_app(settings, hardware, engines, counters.statistics(own.row), heartbeat)
     except (SettingsError, ModelError, SocketProblem) as error:
         sys.exit(str(error))
-    acceptor = Acceptor(
-        socket.socket(fileno=own.listener),
-        ConnectionTable(own.connections),
-        own.row,
-        most=descriptors.most_connections(settings.max_connections),
-        inbox=socket.socket(fileno=own.inbox),
-        outboxes=[socket.socket(fileno=out) for out in own.outboxes],
-        silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),
-    )
-    Connection.client_timeout_s = settings.client_timeout_s
-    server = DrainingServer(
-        uvicorn.Config(
-            Drainable(app),
-            http=Connection,
-            ws="none",
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=stop_plan(settings.stop_timeout).answer_s,
-            timeout_keep_alive=75,
-        ),
-        acceptor,
-    )
-    server.run()
-    if not server.started:
-        sys.exit(1)
+    serve(app, own, settings, heartbeat)
 
 
 main()

@@ -26,7 +26,7 @@ def main() -> None:
     settings = load_settings()
     logs.configure("info")
     hardware = replace(resolve(settings), device="cuda", gpus=(GPU,) * words.engines)
-    sys.exit(asyncio.run(Family(settings, hardware, worker=words.worker, engine=words.engine).run()))
+    sys.exit(asyncio.run(Family(settings, hardware, "pytorch", worker=words.worker, engine=words.engine).run()))
 
 
 if __name__ == "__main__":

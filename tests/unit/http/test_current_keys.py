@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_used_closes_and_opens_nothing_and_is_named_once(
 
 
 def test_a_change_is_logged_once_without_a_key_and_by_one_worker(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "bakeoff.pytorch")
+    caplog.set_level(logging.INFO, "bakeoff.http")
     first, second = current(file), current(file, tell=False)
     file.write_text("old-key\nnew-key\n")
     for keys in (first, second, first, second):

@@ -9,9 +9,9 @@ from fastapi import FastAPI, Request
 
 from server import logs
 from server.http import errors
+from server.http.errors import QueueFull
 from server.http.metrics import Metrics
 from server.http.observed import Observed, offer_id
-from server.pytorch.engine_link import QueueFull
 
 
 @pytest.fixture

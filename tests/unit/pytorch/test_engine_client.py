@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from server.http.errors import NotReady
+from server.http.errors import NotReady, QueueFull
 from server.ipc.arena import Arena
 from server.ipc.counters import Counters
 from server.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, Loaded, decode_request, encode, pair
 from server.pytorch.engine_client import EngineClient, File
-from server.pytorch.engine_link import QueueFull
 from tests.unit.pytorch.rig import control_with, ready
 
 

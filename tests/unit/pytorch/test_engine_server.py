@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from server.http.errors import QueueFull
 from server.http.heartbeat import BEAT_EVERY_S
 from server.http.metrics import Metrics
 from server.ipc import messages
@@ -15,7 +16,6 @@ from server.ipc.messages import Loaded
 from server.pytorch.engine.channels import Channels
 from server.pytorch.engine.engine_server import EngineServer
 from server.pytorch.engine_client import EngineClient, EngineFailed
-from server.pytorch.engine_link import QueueFull
 from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
 from tests.unit.pytorch.rig import MODELS, Rig, control_with, embed, ready
 

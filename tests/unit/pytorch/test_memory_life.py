@@ -6,11 +6,10 @@ import socket
 import numpy as np
 import pytest
 
-from server.http.errors import NotReady
+from server.http.errors import NotReady, QueueFull
 from server.ipc import messages
 from server.ipc.messages import Loaded
 from server.pytorch.engine_client import EngineClient
-from server.pytorch.engine_link import QueueFull
 from tests.unit.pytorch.rig import Rig, embed, ready, settled
 
 MORE_THAN_A_BATCH = [7] * 20

@@ -1,0 +1,50 @@
+"""An HTTP worker's whole run, once it has an application."""
+
+import socket
+import sys
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from server import descriptors
+from server.http.acceptor import Acceptor
+from server.http.connection import Connection
+from server.http.draining import Drainable, DrainingServer
+from server.http.heartbeat import BEAT_EVERY_S, Heartbeat
+from server.ipc.connections import ConnectionTable
+from server.ipc.inherited import Inherited
+from server.settings import Settings
+from server.stop import stop_plan
+
+
+def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat) -> None:
+    """Serve until SIGTERM; `own` is what the worker has inherited."""
+    assert own.listener is not None
+    assert own.connections is not None
+    assert own.inbox is not None
+    acceptor = Acceptor(
+        socket.socket(fileno=own.listener),
+        ConnectionTable(own.connections),
+        own.row,
+        most=descriptors.most_connections(settings.max_connections),
+        inbox=socket.socket(fileno=own.inbox),
+        outboxes=[socket.socket(fileno=out) for out in own.outboxes],
+        silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),
+    )
+    Connection.client_timeout_s = settings.client_timeout_s
+    server = DrainingServer(
+        uvicorn.Config(
+            Drainable(app),
+            http=Connection,
+            ws="none",
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=stop_plan(settings.stop_timeout).answer_s,
+            timeout_keep_alive=75,
+        ),
+        acceptor,
+    )
+    server.run()
+    if not server.started:
+        sys.exit(1)
