@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from bakeoff import stack
 from bakeoff.console import console, read_settings, stop
 from server.home import PHOTOS, ROOT
 
@@ -59,7 +58,7 @@ def bench(
 ) -> None:
     """Measure every ready backend on the same photos and name the winner."""
     from bench.addresses import Addresses, parse_ports, parse_urls, with_mapped_ready
-    from bench.errors import BenchError, NothingAnswersError
+    from bench.errors import BenchError
     from bench.options import BenchOptions
     from bench.run import run_benchmark
     from bench.vast import vast_ports
@@ -89,7 +88,5 @@ def bench(
             home=settings.home.root,
         )
         run_benchmark(options, console)
-    except NothingAnswersError as error:
-        stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, options.addresses.ready_url) or error}")
     except BenchError as error:
         stop(f"bakeoff: failed: {error}")

@@ -114,15 +114,13 @@ def bench_server(
     results: Annotated[Path, typer.Option(help="Folder for the result.")] = ROOT / "results",
 ) -> None:
     """Measure the PyTorch server alone, beside what this machine can do in process."""
-    from bench.errors import BenchError, NothingAnswersError
+    from bench.errors import BenchError
     from bench.server.run import run
     from server.backend_addresses import pytorch_url
 
     settings = _settings()
     try:
         run(url or pytorch_url(settings), PHOTOS, results, seconds, console)
-    except NothingAnswersError as error:
-        _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:
         _stop(f"bakeoff: failed: {error}")
 
@@ -135,7 +133,7 @@ def soak(
     url: Annotated[str | None, typer.Option(help="Base URL of port 8002 on this machine.")] = None,
 ) -> None:
     """Send the PyTorch server images of all kinds for long, check every embedding, and watch its memory."""
-    from bench.errors import BenchError, NothingAnswersError
+    from bench.errors import BenchError
     from bench.server.soak import problems
     from bench.server.soak import soak as run
     from server.backend_addresses import pytorch_url
@@ -143,8 +141,6 @@ def soak(
     settings = _settings()
     try:
         document = run(url or pytorch_url(settings), PHOTOS, images, processes, connections, console)
-    except NothingAnswersError as error:
-        _stop(f"bakeoff: failed: {stack.why_8002_is_closed(settings, url) or error}")
     except BenchError as error:
         _stop(f"bakeoff: failed: {error}")
     console.print_json(data=document)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from server.backend_addresses import pytorch_url
 from server.home import ROOT
 from server.processes import segments
-from server.readiness import read_document
 from server.settings import Settings
 from server.state import LAUNCH_PID, READINESS, SUPERVISORD_PID
 
@@ -62,27 +60,6 @@ def running(settings: Settings) -> psutil.Process | None:
         ):
             return process
     return None
-
-
-def why_8002_is_closed(settings: Settings, asked: str | None = None) -> str | None:
-    """Return why nothing answers at port 8002 of this machine's stack, where that is by its set of backends; else None.
-
-    Args:
-        settings: of this machine's stack.
-        asked: the URL that was asked; None: that port.
-    """
-    if asked not in (None, pytorch_url(settings)):
-        return None
-    runs = running(settings) is not None
-    told = list(read_document(READINESS.at(settings.bakeoff_home))["backends"]) if runs else []
-    names = told or list(settings.backends)
-    if "pytorch" in names:
-        return None
-    state = "runs" if runs else "is set up"
-    return (
-        f"nothing answers at {pytorch_url(settings)}, which pytorch serves and where the others are found: the stack {state} with "
-        f"BACKENDS={','.join(names)}; add pytorch to BACKENDS and start it again"
-    )
 
 
 def stop(settings: Settings) -> bool:

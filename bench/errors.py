@@ -3,7 +3,3 @@
 
 class BenchError(Exception):
     """The benchmark cannot go on; the message says what was found and what to do about it."""
-
-
-class NothingAnswersError(BenchError):
-    """Nothing listens where the stack was to be asked what it serves."""

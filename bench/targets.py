@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bench.addresses import LOOPBACK, Addresses
 from bench.client.endpoint import Endpoint
-from bench.errors import BenchError, NothingAnswersError
+from bench.errors import BenchError
 from bench.proxies import get
 from bench.records import Record
 from bench.scenarios import TITLES, Input, Transport
@@ -98,7 +98,7 @@ def discover(addresses: Addresses, timeout_s: float = 10.0) -> Stack:
     """Ask a stack what it serves.
 
     Raises:
-        NothingAnswersError: nothing answers there.
+        BenchError: nothing answers there.
         BenchError: what answers is no bake-off, or it is not ready.
     """
     url = with_path(addresses.ready_url)
@@ -110,7 +110,7 @@ def discover(addresses: Addresses, timeout_s: float = 10.0) -> Stack:
         stack = parse_ready(document, addresses)
         ready = bool(document["ready"])
     except httpx.HTTPError as error:
-        raise NothingAnswersError(
+        raise BenchError(
             f"nothing answers at {url} ({error}); start the stack with `bakeoff up`, or `make bakeoff` for everything"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

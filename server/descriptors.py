@@ -28,9 +28,11 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit(), hard))
 
 
-def most_connections(wanted: int) -> int:
+def most_connections(wanted: int, *, passed_on: bool = False) -> int:
     """Return how many clients may be connected: `wanted`, or as many as there are descriptors for, 0 if there are none.
 
-    One worker may have to hold them all, while the others hang.
+    One worker may have to hold them all, while the others hang; and a connection to a Triton for each where requests are
+    passed on.
     """
-    return max(0, min(wanted, limit() - OWN - REFUSED))
+    left = limit() - OWN - REFUSED
+    return max(0, min(wanted, left // 2 if passed_on else left))

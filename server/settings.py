@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="IP address that every port binds, `::1` and `::` too (IPv6 only); the image sets `0.0.0.0`",
     )
-    pytorch_http_port: Port = Field(8002, description="PyTorch server: HTTP, metrics and `/ready`")
+    pytorch_http_port: Port = Field(
+        8002, description="HTTP of the PyTorch server or, without it, of the gateway to a Triton; `/ready` and metrics"
+    )
     onnx_http_port: Port = Field(8010, description="Triton with ONNX Runtime: HTTP")
     onnx_grpc_port: Port = Field(8011, description="Triton with ONNX Runtime: gRPC")
     onnx_metrics_port: Port = Field(8012, description="Triton with ONNX Runtime: Prometheus metrics")
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
         1024,
         ge=1,
         le=1_000_000,
-        description="images that may wait on 8002 for each GPU, or for the CPU, before new requests are answered 503",
+        description="images that may wait on 8002 for each GPU, or for the CPU or a Triton, before new requests are answered 503",
     )
     request_timeout_s: float = Field(
         60, gt=0, le=3600, description="seconds after which a request on 8002 that has no answer yet is answered 504"

@@ -33,7 +33,7 @@ class StateFile(NamedTuple):
 READINESS = StateFile(
     "ready.json",
     "server.gate",
-    ("server.processes.fatal", "server.console", "bakeoff"),
+    ("server.processes.fatal", "server.gateway", "server.console", "bakeoff"),
     of_one_start=True,
 )
 """The readiness document."""
@@ -59,7 +59,10 @@ LAST_LINES = StateFile("*.last", "prefixed.sh", ("server.processes.fatal",))
 """What a program printed last before it ended."""
 
 PAUSE = StateFile(
-    "*.pause", "server.processes.fatal", ("server.pytorch", "server.triton", "server.console"), of_one_start=True
+    "*.pause",
+    "server.processes.fatal",
+    ("server.pytorch", "server.gateway", "server.triton", "server.console"),
+    of_one_start=True,
 )
 """How many seconds a program has to wait before it starts."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from bench.errors import NothingAnswersError
+from bench.errors import BenchError
 
 
 class ServerProcesses:
@@ -22,7 +22,7 @@ class ServerProcesses:
         """Find them.
 
         Raises:
-            NothingAnswersError: nothing of this user listens on the port of `url` on this machine.
+            BenchError: nothing of this user listens on the port of `url` on this machine.
         """
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -36,9 +36,7 @@ class ServerProcesses:
         except (psutil.Error, OSError):  # not permitted, or gone in between
             self._root = None
         if self._root is None:
-            raise NothingAnswersError(
-                f"no process of yours listens on port {port} here; start the server first: bakeoff up"
-            )
+            raise BenchError(f"no process of yours listens on port {port} here; start the server first: bakeoff up")
 
     @property
     def alive(self) -> bool:

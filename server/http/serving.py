@@ -17,8 +17,16 @@ from server.settings import Settings
 from server.stop import stop_plan
 
 
-def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat) -> None:
-    """Serve until SIGTERM; `own` is what the worker has inherited."""
+def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat, *, passed_on: bool = False) -> None:
+    """Serve until SIGTERM.
+
+    Args:
+        app: the application.
+        own: what the worker has inherited.
+        settings: of the stack.
+        heartbeat: this worker's.
+        passed_on: whether each request may need a connection to another program.
+    """
     assert own.listener is not None
     assert own.connections is not None
     assert own.inbox is not None
@@ -26,7 +34,7 @@ def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat
         socket.socket(fileno=own.listener),
         ConnectionTable(own.connections),
         own.row,
-        most=descriptors.most_connections(settings.max_connections),
+        most=descriptors.most_connections(settings.max_connections, passed_on=passed_on),
         inbox=socket.socket(fileno=own.inbox),
         outboxes=[socket.socket(fileno=out) for out in own.outboxes],
         silent=lambda: heartbeat.silent(4 * BEAT_EVERY_S),

@@ -11,7 +11,6 @@ from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
 
-from server.backend_addresses import BackendAddress
 from server.settings import Settings
 
 HEADERS = ("traceparent", "tracestate")
@@ -22,8 +21,8 @@ _propagator = TraceContextTextMapPropagator()
 class Tracing:
     """Makes a span of every request that is to be traced."""
 
-    def __init__(self, settings: Settings, backend: BackendAddress) -> None:
-        """Send spans to `settings.otlp_endpoint` from a thread of its own; what cannot be sent is dropped and logged."""
+    def __init__(self, settings: Settings, service: str) -> None:
+        """Send spans of `service` to `settings.otlp_endpoint` from a thread of its own; what cannot be sent is dropped and logged."""
         # Half a second to import, which is for those who want traces.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -33,7 +32,7 @@ class Tracing:
 
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(1 / settings.trace_rate)),
-            resource=Resource.create({"service.name": backend.service}),
+            resource=Resource.create({"service.name": service}),
         )
         exporter = OTLPSpanExporter(endpoint=settings.traces_url)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))

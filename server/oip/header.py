@@ -44,15 +44,15 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
             # An unpaired surrogate is a str that cannot be sent back: find it here rather than in the answer.
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
-        raise _malformed(f"byte {error.start} is not UTF-8") from error
+        raise malformed(f"byte {error.start} is not UTF-8") from error
     except UnicodeEncodeError as error:
-        raise _malformed("an unpaired surrogate in a string") from error
+        raise malformed("an unpaired surrogate in a string") from error
     except json.JSONDecodeError as error:
-        raise _malformed(f"{error.msg} at byte {len(text[: error.pos].encode())}") from error
+        raise malformed(f"{error.msg} at byte {len(text[: error.pos].encode())}") from error
     except RecursionError as error:
-        raise _malformed("nested too deeply") from error
+        raise malformed("nested too deeply") from error
     except ValueError as error:  # an integer of more than 4300 digits
-        raise _malformed("a number that is too long") from error
+        raise malformed("a number that is too long") from error
     if not isinstance(document, dict):
         raise bad_request(f"the request's JSON should be an object with 'inputs', got {_kind(document)}")
     return document
@@ -103,7 +103,8 @@ def _kind(value: object) -> str:
     return kind if value is None or isinstance(value, list | dict) else f"{kind}, {shown(value)}"
 
 
-def _malformed(reason: str) -> InferenceError:
+def malformed(reason: str) -> InferenceError:
+    """Return the error of JSON that cannot be read."""
     return bad_request(
         f"failed to parse the request JSON: {reason}. Binary tensors behind the JSON need its length in {HEADER_LENGTH}"
     )

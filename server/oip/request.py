@@ -12,8 +12,8 @@ from typing import Any
 
 from server.oip.datatypes import BYTES
 from server.oip.errors import bad_request, shown
-from server.oip.header import member, optional_member, parse_header_length, parse_json_object
-from server.oip.items import too_many
+from server.oip.header import malformed, member, optional_member, parse_header_length, parse_json_object
+from server.oip.items import too_deep, too_many
 from server.oip.model import ModelSpec, TensorSpec
 from server.oip.tensors import Tensor, check_shape, from_binary, from_json
 
@@ -64,19 +64,30 @@ def parse_request(body: bytes | memoryview, header_length: int | str | None, spe
         InferenceError: 400, naming what is wrong.
     """
     view = memoryview(body)
-    if not view:
-        raise bad_request(f"the request's body is empty; expected a JSON object with 'inputs' for model '{spec.name}'")
-    length = parse_header_length(header_length, len(view))
-    if length == 0:
+    text = json_of(view, header_length, spec)
+    if not text:
         return _parse_raw(view, spec)
-    text = bytes(view[:length])
-    if found := too_many(text, *_most(spec)):
-        raise bad_request(f"the request's JSON has {found}, more than the largest request to model '{spec.name}'")
     document = parse_json_object(text)
     identifier = optional_member(document, "id", str, "the request", None)
     parameters, binary_output = _parse_parameters(document)
-    inputs, batch_size = _parse_inputs(member(document, "inputs", list, "the request"), view[length:], spec)
+    inputs, batch_size = _parse_inputs(member(document, "inputs", list, "the request"), view[len(text) :], spec)
     return InferRequest(identifier, inputs, _parse_outputs(document, binary_output, spec), parameters, batch_size)
+
+
+def json_of(body: bytes | memoryview, header_length: int | str | None, spec: ModelSpec) -> bytes:
+    """Return a request's JSON, seen to be of a size and depth that may be parsed; arguments as of `parse_request`.
+
+    Raises:
+        InferenceError: 400, it is not, or there is no such text.
+    """
+    if not body:
+        raise bad_request(f"the request's body is empty; expected a JSON object with 'inputs' for model '{spec.name}'")
+    text = bytes(body[: parse_header_length(header_length, len(body))])
+    if found := too_many(text, *_most(spec)):
+        raise bad_request(f"the request's JSON has {found}, more than the largest request to model '{spec.name}'")
+    if too_deep(text):
+        raise malformed("nested too deeply")
+    return text
 
 
 def _most(spec: ModelSpec) -> tuple[int, int]:

@@ -204,7 +204,7 @@ def _temporary() -> Finding:
 
 
 def _ports(settings: Settings) -> Finding:
-    served = served_at_start(settings).backends
+    served = {*served_at_start(settings).backends, "pytorch"}  # 8002 is the gateway's where pytorch is not served
     used = {name: value for name, value in settings if name.endswith("_port") and name.split("_")[0] in served}
     try:
         taken = [f"{port} ({name.upper()})" for name, port in used.items() if not can_bind(settings.host, port)]
@@ -227,7 +227,7 @@ def _ports(settings: Settings) -> Finding:
 
 def _descriptors(settings: Settings) -> Finding:
     wanted, limit = settings.max_connections, descriptors.limit()
-    most = descriptors.most_connections(wanted)
+    most = descriptors.most_connections(wanted, passed_on="pytorch" not in served_at_start(settings).backends)
     remedy = "raise the hard limit (`ulimit -Hn`, or `docker run --ulimit nofile=65536`)"
     if limit < descriptors.LEAST:
         return Finding("open files", "fail", f"{limit} a process, of at least {descriptors.LEAST}", remedy)

@@ -30,6 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
     plan = stop_plan(settings.stop_timeout)
     wanted = served_at_start(settings).backends
     starts = {f"BAKEOFF_START_{name.upper()}": str(name in wanted).lower() for name in BACKEND_NAMES}
+    starts["BAKEOFF_START_GATEWAY"] = str("pytorch" not in wanted).lower()
     return {
         "BAKEOFF_HOME": str(settings.bakeoff_home),
         "BAKEOFF_RUN": str(settings.home.state),

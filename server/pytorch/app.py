@@ -66,7 +66,7 @@ def create_app(
     documents = Documents(settings.max_batch_size, settings.request_timeout_s)
     described = model_info(settings, hardware)
     keys = CurrentKeys(settings, tell=heartbeat.row == 0)
-    tracing = Tracing(settings, addresses(settings)["pytorch"]) if settings.otlp_endpoint else None
+    tracing = Tracing(settings, addresses(settings)["pytorch"].service) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -77,6 +77,7 @@ NOTHING_OF = [
     ("pytorch", {"console", "gate", "gateway", "live", "tensorrt", "triton"}),
     ("http", {"console", "gate", "gateway", "pytorch", "tensorrt", "triton"}),
     ("console", {"gateway", "pytorch", "triton"}),
+    ("gateway", {"console", "gate", "live", "pytorch", "tensorrt", "triton"}),
 ]
 
 

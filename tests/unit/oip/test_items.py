@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.oip.items import SPARE, too_many
+from server.oip.items import DEEPEST, SPARE, too_deep, too_many
 from tests.unit.oip.oip_messages import ENCODED, PIXELS
 from tests.unit.oip.test_infer_request import refusal
 
@@ -73,3 +73,24 @@ def test_the_largest_request_of_numbers_is_counted_as_it_is(nested: bool) -> Non
     data = row if nested else b"[" + row + b"]"
     body = b'{"inputs":[{"name":"image","datatype":"UINT8","shape":[8,3,224,224],"data":' + data + b"}]}"
     assert too_many(body, 8 * 3 * 224 * 224, 1 + 8 + 8 * 3 + 8 * 3 * 224) is None
+
+
+def depth(value: object) -> int:
+    """Return how deep a document nests."""
+    if not isinstance(value, list | dict):
+        return 0
+    return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(documents, st.sampled_from([0, 1]))
+def test_only_structure_is_deep(document: object, more: int) -> None:
+    around = DEEPEST - depth(document) + more
+    text = b"[" * around + json.dumps(document).encode() + b"]" * around
+    assert too_deep(text) is (more == 1)
+    assert not too_deep(b"[]" * 5 * DEEPEST + b"{" + b'"' + b"[" * 2 * DEEPEST + b'"')
+
+
+@given(st.binary(max_size=50).map(lambda piece: piece * 100))
+def test_any_bytes_have_a_depth(text: bytes) -> None:
+    too_deep(text)

@@ -54,6 +54,25 @@ def test_only_the_enabled_backends_ports_matter(tmp_path: Path) -> None:
     assert (found.level, found.found) == ("ok", f"{port} free on 127.0.0.1")
 
 
+def test_the_gateways_port_matters_where_pytorch_is_not_enabled(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = Settings(
+            bakeoff_home=tmp_path, backends=("onnx",), pytorch_http_port=port, onnx_http_port=free_port()
+        )
+        found = finding("ports", settings)
+    assert found.level == "fail"
+    assert f"{port} (PYTORCH_HTTP_PORT) in use" in found.found
+
+
+def test_the_gateway_needs_two_descriptors_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 1024))
+    found = finding("open files", Settings(backends=("onnx",)))
+    assert "8002 takes 416 connections instead of 4096" in found.found
+
+
 @pytest.mark.parametrize(
     ("hard", "level", "words"),
     [
