@@ -80,15 +80,29 @@ class Acceptor:
         """Get none from the other workers any more, and give them none."""
         self._table.take(self._row, False)
 
+    @property
+    def handed_over(self) -> bool:
+        """Whether another program accepts the port's connections."""
+        return self._table.handed_over
+
+    def leave(self) -> None:
+        """Leave what connects from now on to that program."""
+        self._stop_listening()
+
     def close(self) -> None:
-        """Take what has been connected until now, and stop listening."""
-        self._accept()
+        """Take what has been connected until now, unless it is another program's, and stop listening."""
+        if self._listener.fileno() >= 0:
+            self._accept()
+            self._stop_listening()
         self._receive()
+        self._loop.remove_reader(self._inbox)
+        self._inbox.close()
+
+    def _stop_listening(self) -> None:
         if self._resuming:
             self._resuming.cancel()
-        for one in (self._listener, self._inbox):
-            self._loop.remove_reader(one)
-            one.close()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
 
     def _accept(self, count: int | None = None) -> None:
         while count is None or count > 0:

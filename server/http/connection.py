@@ -78,10 +78,13 @@ class Connection(HttpToolsProtocol):
     Attributes:
         too_many: the limit on connections, where this one exceeds it; else 0.
         lost: told when the connection has ended.
+        draining: new requests are answered 503.
+        leaving: each answer ends its connection, because another program takes new ones.
     """
 
     client_timeout_s: ClassVar[float] = 20
     draining: ClassVar[bool] = False
+    leaving: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -13,9 +13,9 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.addresses import family
 from server.hardware import Hardware
 from server.http.heartbeat import SILENT_AFTER_S, Watch
+from server.http.listener import Listener
 from server.http.member import Member
 from server.http.metrics import FOLDER_VARIABLE
 from server.ipc import messages
@@ -33,9 +33,6 @@ ARENA_BYTES = 128 * 2**20
 
 ARENA_BATCHES = 3
 """...but at least this many requests of the largest size."""
-
-BACKLOG = 2048
-"""Connections that wait to be accepted."""
 
 CUDA_QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
 """By default 8 hardware queues serve all of a process's streams, and the decoder's kernels then wait for whole graphs of the
@@ -57,7 +54,7 @@ class Family:
     def __init__(
         self, settings: Settings, hardware: Hardware, program: str, *, worker: str, engine: str | None = None
     ) -> None:
-        """Take the port.
+        """Take the port, from the program that has it where there is one.
 
         Args:
             settings: of the stack.
@@ -70,7 +67,7 @@ class Family:
             OSError: the port is taken, naming it.
         """
         self._settings = settings
-        self._listener = _listen(settings.host, settings.pytorch_http_port)
+        self._listener = Listener.take(settings, program)
         self._gpus: Sequence[int | None] = range(len(hardware.gpus)) if hardware.device == "cuda" else [None]
         workers, largest = hardware.http_workers, settings.max_batch_size
         self._workers = [Member("HTTP worker", number, number, worker) for number in range(workers)]
@@ -93,6 +90,7 @@ class Family:
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or the end of a process that is not replaced; return the exit status."""
+        self._listener.serve()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -133,7 +131,8 @@ class Family:
                 counters=self._counters.fileno(),
                 row=worker.row,
                 arena=arena.fileno(),
-                listener=self._listener.fileno(),
+                listener=self._listener.socket.fileno(),
+                waits=1 if self._listener.shared else None,
                 connections=self._connections.fileno(),
                 inbox=self._inboxes[worker.number][0].fileno(),
                 outboxes=tuple(out.fileno() for _, out in self._inboxes),
@@ -175,6 +174,8 @@ class Family:
         """Kill a process that hangs: what it has accepted it would never answer."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            if self._connections.takers():
+                self._listener.accept()
             for member in self._all:
                 if self._counters.last_beat(member.row):
                     member.works()
@@ -188,7 +189,9 @@ class Family:
 
     async def _stop(self) -> None:
         """Ask the workers to finish; the engines end after them. What does not end is killed."""
-        self._listener.close()  # the workers have it, too, and close it once they have taken what is connected
+        if self._listener.shared:
+            self._connections.hand_over()
+        self._listener.close()  # the workers have it, too, and close it in their time
         running = [member for member in self._all if member.runs]
         for member in running:
             member.terminate()
@@ -221,15 +224,6 @@ def _waiting(inbox: socket.socket) -> int:
     count = array("i", [0])
     fcntl.ioctl(inbox, termios.FIONREAD, count)
     return count[0]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        listener = socket.create_server((host, port), backlog=BACKLOG, family=family(host))
-    except OSError as error:
-        raise OSError(f"PYTORCH_HTTP_PORT={port} on {host} cannot be used: {error.strerror}") from None
-    listener.setblocking(False)
-    return listener
 
 
 def _metrics(folder: Path, processes: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,7 +18,15 @@ from server.settings import Settings
 from server.stop import stop_plan
 
 
-def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat, *, passed_on: bool = False) -> None:
+def serve(
+    app: ASGIApp,
+    own: Inherited,
+    settings: Settings,
+    heartbeat: Heartbeat,
+    *,
+    passed_on: bool = False,
+    until: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Serve until SIGTERM.
 
     Args:
@@ -26,6 +35,7 @@ def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat
         settings: of the stack.
         heartbeat: this worker's.
         passed_on: whether each request may need a connection to another program.
+        until: ends when requests can be answered; waited for only where another program accepts the port's connections.
     """
     assert own.listener is not None
     assert own.connections is not None
@@ -52,6 +62,7 @@ def serve(app: ASGIApp, own: Inherited, settings: Settings, heartbeat: Heartbeat
             timeout_keep_alive=75,
         ),
         acceptor,
+        until if own.waits else None,
     )
     server.run()
     if not server.started:

@@ -30,14 +30,14 @@ class ConnectionTable:
         self._descriptor = descriptor
         memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
         cells = np.frombuffer(memory, np.int64)
-        workers = int(np.sqrt(len(cells) + 1)) - 1  # their square and two each
-        self._table = cells.reshape(workers, GIVEN + workers)
+        workers = int(np.sqrt(len(cells))) - 1  # their square, two each, and one for all
+        self._common, self._table = cells[:1], cells[1:].reshape(workers, GIVEN + workers)
 
     @classmethod
     def create(cls, workers: int) -> Self:
         """Make a table of zeros."""
         descriptor = os.memfd_create("bakeoff-connections")
-        os.ftruncate(descriptor, workers * (GIVEN + workers) * 8)
+        os.ftruncate(descriptor, (1 + workers * (GIVEN + workers)) * 8)
         return cls(descriptor)
 
     def fileno(self) -> int:
@@ -91,6 +91,15 @@ class ConnectionTable:
     def takers(self) -> list[int]:
         """Return the workers that do."""
         return [row for row, takes in enumerate(self._table[:, TAKES].tolist()) if takes]
+
+    def hand_over(self) -> None:
+        """Say that another program accepts the port's connections from now on."""
+        self._common[0] = 1
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether one does."""
+        return bool(self._common[0])
 
     def open(self) -> list[int]:
         """Return how many connections each worker has."""

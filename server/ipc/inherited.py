@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict, dataclass
 
-NO_DESCRIPTORS = ("row", "engines", "gpu")
+NO_DESCRIPTORS = ("row", "waits", "engines", "gpu")
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Inherited:
         counters: the table, of which this process writes `row`.
         arena: a worker's own, as all that follows but the last.
         listener: the socket that is listened on.
+        waits: 1 for a worker that accepts connections only once it can answer, because until then another program does.
         connections: the table of the workers' connections.
         inbox: where connections from other workers come in.
         outboxes: the other ends of all workers' inboxes, in their order.
@@ -29,6 +30,7 @@ class Inherited:
     row: int
     arena: int | None = None
     listener: int | None = None
+    waits: int | None = None
     connections: int | None = None
     inbox: int | None = None
     outboxes: tuple[int, ...] = ()
@@ -54,7 +56,7 @@ def parse(arguments: list[str]) -> Inherited:
     parser = argparse.ArgumentParser()
     for name in ("control", "lifeline", "counters", "row"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("arena", "listener", "connections", "inbox", "gpu"):
+    for name in ("arena", "listener", "waits", "connections", "inbox", "gpu"):
         parser.add_argument(f"--{name}", type=int)
     for name in ("outboxes", "engines"):
         parser.add_argument(f"--{name}", type=_numbers, default=())

@@ -110,6 +110,11 @@ class EngineClient:
                 while any(map(self._counters.last_beat, self._engine_rows)) and not self.loaded:
                     await asyncio.sleep(CONNECTED_LOOK_S)
 
+    async def some_loaded(self) -> None:
+        """Wait until requests can be served."""
+        while self.loaded is None:
+            await asyncio.sleep(CONNECTED_LOOK_S)
+
     def close(self) -> None:
         """Hang up."""
         if self._looking is not None:

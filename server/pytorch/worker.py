@@ -42,7 +42,7 @@ def main() -> None:
         app = create_app(settings, hardware, engines, counters.statistics(own.row), heartbeat)
     except (SettingsError, ModelError, SocketProblem) as error:
         sys.exit(str(error))
-    serve(app, own, settings, heartbeat)
+    serve(app, own, settings, heartbeat, until=engines.some_loaded)
 
 
 main()

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,3 +123,25 @@ async def triton_double() -> AsyncIterator[TritonDouble]:
     finally:
         server.close()
         await double.end()
+
+
+@contextmanager
+def triton_thread() -> Iterator[TritonDouble]:
+    """Run one beside a test that has no event loop."""
+    found: list[TritonDouble] = []
+    begun, ending = threading.Event(), threading.Event()
+
+    async def run() -> None:
+        async with triton_double() as double:
+            found.append(double)
+            begun.set()
+            await asyncio.to_thread(ending.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    try:
+        assert begun.wait(10)
+        yield found[0]
+    finally:
+        ending.set()
+        thread.join()

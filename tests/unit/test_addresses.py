@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bench.addresses import Addresses, parse_ports, reachable
 from server.backend_addresses import addresses, pytorch_url
 from server.backends.client import BackendClient
-from server.http.family import _listen
+from server.http.listener import _bind
 from server.preflight import run_checks
 from server.settings import Settings, SettingsError, load_settings
 from server.triton.arguments import arguments
@@ -111,7 +111,7 @@ def test_the_gate_s_client_reaches_an_ipv6_backend(ipv6: None) -> None:
 
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_port_8002_listens_there(ipv6: None, host: str) -> None:
-    listener = _listen(host, 0)
+    listener = _bind(host, 0)
     with listener, socket.create_connection(("::1", listener.getsockname()[1]), timeout=5):
         pass
 

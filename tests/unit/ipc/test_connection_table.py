@@ -125,6 +125,17 @@ def test_what_waits_is_counted_while_nobody_places_a_connection() -> None:
     assert asked == [False]
 
 
+@pytest.mark.parametrize("workers", [1, 2, 8, 64])
+def test_all_workers_learn_that_the_port_was_handed_over(workers: int) -> None:
+    table = ConnectionTable.create(workers)
+    other = ConnectionTable(table.fileno())
+    assert not other.handed_over
+    table.hand_over()
+    assert other.handed_over
+    assert other.open() == [0] * workers
+    assert other.takers() == []
+
+
 TRIES_THE_LOCK = """
 import fcntl, sys
 try:

@@ -5,8 +5,8 @@ import pytest
 from server.ipc.inherited import Inherited, parse
 
 WORKER = Inherited(
-    control=5, lifeline=11, counters=9, row=0, arena=7, listener=13, connections=14, inbox=15, outboxes=(16, 17, 18),
-    engines=(3, 4),
+    control=5, lifeline=11, counters=9, row=0, arena=7, listener=13, waits=1, connections=14, inbox=15,
+    outboxes=(16, 17, 18), engines=(3, 4),
 )  # fmt: skip
 ENGINE = Inherited(control=5, lifeline=11, counters=9, row=3, gpu=0)
 
