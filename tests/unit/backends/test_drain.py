@@ -102,3 +102,19 @@ def test_all_are_drained_at_once_and_what_takes_too_long_is_not_waited_for() -> 
     assert not met.broken
     assert time.monotonic() - began < 10
     never.set()
+
+
+def test_a_triton_that_finishes_goes_on_running(monkeypatch: pytest.MonkeyPatch, killed: list[str]) -> None:
+    client = Client()
+    assert connected(monkeypatch, client).finish(time.monotonic() + 10)
+    assert client.told == [ENCODED_MODEL, PIXEL_MODEL]
+    assert killed == []
+
+
+def test_one_that_did_not_finish_says_so(monkeypatch: pytest.MonkeyPatch, killed: list[str]) -> None:
+    assert not connected(monkeypatch, Client(looks=float("inf"))).finish(time.monotonic() + 0.1)
+
+
+def test_the_pytorch_server_finishes_when_it_is_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytorch, "stop_program", lambda _: pytest.fail("it goes on running"))
+    assert not PyTorchBackend(TABLE["pytorch"], HARDWARE).finish(time.monotonic() + 10)
