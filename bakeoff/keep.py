@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from bakeoff.console import console, read_settings, stop
 from server.kept import Kept, who
 from server.logs import one_line
 from server.readiness import Document, read_document
-from server.settings import Settings
+from server.settings import Settings, SettingsError
 from server.state import READINESS
 
 LOOK_EVERY_S = 0.5
@@ -46,14 +47,15 @@ def keep(
     settings = read_settings()
     try:
         choice = Choice(keep=what, by=who())
+        look: Callable[[], Document] | None
         if url is not None:
             made, look = _take_elsewhere(settings, choice, result, url, api_key or next(iter(settings.keys), None))
-        elif stack.running(settings) is None:
-            made, look = take(settings, choice, by=who(), document=None, folder=result), None
         else:
-            file = READINESS.at(settings.bakeoff_home)
-            made = take(settings, choice, by=who(), document=read_document(file), folder=result)
-            look = lambda: read_document(file)  # noqa: E731  # a name for what is given to `_follow`
+            look = _look_here(settings)
+            document = look() if look else None
+            made = take(
+                settings, choice, by=who(), document=document, unavailable=_unavailable(settings), folder=result
+            )
     except ValidationError:
         stop("bakeoff: failed: that is no backend's name; see `bakeoff keep --help`")
     except (Refused, ResultProblem) as problem:
@@ -64,6 +66,26 @@ def keep(
         _tell(f"no stack runs in {settings.bakeoff_home}; the next start goes by it")
     else:
         _follow(made, look)
+
+
+def _look_here(settings: Settings) -> Callable[[], Document] | None:
+    """Return what reads the readiness document of the stack that runs here; None where none does."""
+    if stack.running(settings) is None:
+        return None
+    return partial(read_document, READINESS.at(settings.bakeoff_home))
+
+
+def _unavailable(settings: Settings) -> dict[str, str]:
+    """Return by name why this machine cannot run a backend."""
+    from server.hardware import resolve
+    from server.triton.runtimes import RUNTIMES
+
+    try:
+        hardware = resolve(settings)
+    except SettingsError as error:
+        stop(f"bakeoff: failed: {error}")
+    reasons = {name: runtime.unavailable_reason(hardware) for name, runtime in RUNTIMES.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _take_elsewhere(

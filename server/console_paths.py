@@ -33,7 +33,8 @@ OPEN = (*FILES, *THUMBNAILS, *GUIDE)
 
 READY = "/ready"
 TRY = "/try"
-BEHIND_KEY = (READY, "/live", TRY, "/benchmark", "/report", "/gpu-info")
+KEEP = "/keep"
+BEHIND_KEY = (READY, "/live", TRY, "/benchmark", "/report", "/gpu-info", KEEP)
 
 METRICS = "/metrics/container"
 DOCUMENT = "/openapi.json"

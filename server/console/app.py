@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from server.backend_addresses import addresses
 from server.console.context import Context
 from server.console.quick_benchmark import QuickBenchmark
-from server.console.routes import operations, page
+from server.console.routes import keep, operations, page
 from server.console.stack_metrics import StackMetrics
 from server.console.trial import Trial
 from server.console_paths import DOCUMENT
@@ -33,6 +33,6 @@ def create_app(settings: Settings, device: str) -> FastAPI:
     app.state.metrics = CollectorRegistry()
     app.state.metrics.register(StackMetrics(settings))
     errors.install(app)
-    for router in (operations.router, page.router, operations.own_router):
+    for router in (operations.router, page.router, keep.router, operations.own_router):
         app.include_router(router)
     return app

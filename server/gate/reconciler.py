@@ -54,6 +54,8 @@ class Reconciler:
         self._supervisor = supervisor
         self._settings = settings
         self._make_driver = make_driver
+        reasons = {backend.address.name: backend.unavailable_reason() for backend in table}
+        self._unavailable = {name: reason for name, reason in reasons.items() if reason}
         self._drivers: dict[str, threading.Thread] = {}
         self._served: list[Backend] = []
         self._kept: Kept | None = None
@@ -154,7 +156,7 @@ class Reconciler:
         thread = self._drivers.get(name)
         if self._closing or states.get(program) == ENDING or (thread is not None and thread.is_alive()):
             return f"{name} to have ended before it is started again"
-        if states.get(program) not in UP and not backend.unavailable_reason():
+        if states.get(program) not in UP and name not in self._unavailable:
             self._supervisor.start(program)
         backend.stopping.clear()
         self._board.add(backend.address)
@@ -196,6 +198,7 @@ class Reconciler:
         document: dict[str, Any] = {
             **self._kept.model_dump(mode="json"),
             "outranked": self._wanted.outranked,
+            "unavailable": self._unavailable,
             "waits_for": waits_for,
             "ending": list(ending),
             "ended": {name: {"gpu_memory_freed": freed} for name, freed in self._ended.items()},

@@ -18,7 +18,6 @@ from server.model.info import model_info
 from server.readiness import Document, read_document
 from server.settings import BACKEND_NAMES, BackendName, Settings, SettingsError
 from server.state import KEPT, KEPT_LOCK, READINESS
-from server.triton.runtimes import RUNTIMES
 
 ALL, WINNER = "all", "winner"
 
@@ -53,7 +52,15 @@ class Choice(BaseModel):
     sentence: Annotated[str | None, Field(max_length=4096)] = None
 
 
-def take(settings: Settings, choice: Choice, *, by: str, document: Document | None, folder: Path | None = None) -> Kept:
+def take(
+    settings: Settings,
+    choice: Choice,
+    *,
+    by: str,
+    document: Document | None,
+    unavailable: Mapping[str, str],
+    folder: Path | None = None,
+) -> Kept:
     """Check a choice and replace the declaration.
 
     Args:
@@ -61,6 +68,7 @@ def take(settings: Settings, choice: Choice, *, by: str, document: Document | No
         choice: what is asked for.
         by: who asks, where the choice does not say.
         document: the readiness document of the stack; None where it does not run.
+        unavailable: by name, why this machine cannot run a backend.
         folder: of the run that the choice rests on; for `winner` the newest where it is left out.
 
     Raises:
@@ -69,7 +77,9 @@ def take(settings: Settings, choice: Choice, *, by: str, document: Document | No
     home = settings.bakeoff_home
     try:
         with FileLock(KEPT_LOCK.at(home), timeout=0):
-            made = _checked(settings, choice, by, document, folder)
+            if choice.keep == WINNER or folder is not None:
+                choice = resolve_winner(settings, choice, folder, results.here(), _model(settings, document))
+            made = _checked(settings, choice, by, document, unavailable)
             kept.write(home, made)
             return made
     except Timeout:
@@ -89,7 +99,9 @@ def asked(settings: Settings, choice: Choice, by: str) -> Kept:
     Raises:
         Refused: see `take`; it has the answer's status.
     """
-    return take(settings, choice, by=by, document=read_document(READINESS.at(settings.bakeoff_home)))
+    document = read_document(READINESS.at(settings.bakeoff_home))
+    unavailable = (document.get("kept") or {}).get("unavailable", {})
+    return take(settings, choice, by=by, document=document, unavailable=unavailable)
 
 
 def resolve_winner(
@@ -116,11 +128,11 @@ def resolve_winner(
     return choice.model_copy(update={"keep": chosen, "result": name, "sentence": run.summary.decision})
 
 
-def _checked(settings: Settings, choice: Choice, by: str, document: Document | None, folder: Path | None) -> Kept:
-    if choice.keep == WINNER or folder is not None:
-        choice = resolve_winner(settings, choice, folder, results.here(), _model(settings, document))
+def _checked(
+    settings: Settings, choice: Choice, by: str, document: Document | None, unavailable: Mapping[str, str]
+) -> Kept:
     _check_busy(document)
-    names = BACKEND_NAMES if choice.keep == ALL else (_backend(settings, choice.keep, document),)
+    names = BACKEND_NAMES if choice.keep == ALL else (_backend(settings, choice.keep, document, unavailable),)
     return Kept(
         backends=names, by=choice.by or by, when=datetime.now(UTC), result=choice.result, sentence=choice.sentence
     )
@@ -144,7 +156,7 @@ def _check_busy(document: Document | None) -> None:
         raise Refused(f"the choice before is being carried out ({', '.join(ending)} is being ended); say it again then")
 
 
-def _backend(settings: Settings, name: str, document: Document | None) -> BackendName:
+def _backend(settings: Settings, name: str, document: Document | None, unavailable: Mapping[str, str]) -> BackendName:
     """Return `name` if a stack may be left with that backend alone."""
     known = next((each for each in BACKEND_NAMES if each == name), None)
     if known is None:
@@ -159,15 +171,6 @@ def _backend(settings: Settings, name: str, document: Document | None) -> Backen
     found = document["backends"].get(known) if document is not None else None
     if found is not None and found["state"] in ("skipped", "failed"):
         raise Refused(f"{known} is {found['state']}: {found['reason']}")
-    if found is None and (reason := _unavailable(settings, known)):
-        raise Refused(f"{known} cannot run here: {reason}")
+    if found is None and known in unavailable:
+        raise Refused(f"{known} cannot run here: {unavailable[known]}")
     return known
-
-
-def _unavailable(settings: Settings, name: BackendName) -> str | None:
-    """Return why this machine cannot run a backend of which the readiness document says nothing."""
-    runtime = RUNTIMES.get(name)
-    try:
-        return runtime.unavailable_reason(resolve(settings)) if runtime else None
-    except SettingsError as error:
-        return str(error)

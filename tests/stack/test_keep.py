@@ -173,12 +173,15 @@ def test_what_cannot_run_here_is_refused_in_one_sentence_and_changes_nothing(kep
     assert done.returncode == 1
     assert done.stderr.startswith("bakeoff: failed: tensorrt cannot run here: TensorRT needs an NVIDIA GPU")
     assert done.stderr.count("\n") == 1
+    answer = httpx.post(f"{kept_stack.url()}/keep", json={"keep": "tensorrt"})
+    assert answer.status_code == 409
+    assert answer.json()["error"].startswith("tensorrt cannot run here: TensorRT needs an NVIDIA GPU")
     assert kept.read(kept_stack.home) == before
 
 
 def test_all_are_had_back_beside_the_kept_one(kept_stack: RunningStack, photo: bytes) -> None:
     with Readiness(kept_stack) as readiness, Load(rest(kept_stack, photo), rest(kept_stack, photo)) as load:
-        lines = keep(kept_stack, "all")
+        lines = keep(kept_stack, "all", "--url", kept_stack.url())
     assert (load.problems, readiness.lost) == ([], [])
     assert load.answers > 2
     assert "onnx: ready" in lines

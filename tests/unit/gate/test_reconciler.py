@@ -189,6 +189,7 @@ def test_the_others_finish_and_are_ended_and_the_kept_one_is_left_alone(gate: Ga
     assert Kept.model_validate(gate.kept) == made
     assert gate.kept["done"]
     assert gate.kept["ended"] == {name: {"gpu_memory_freed": 100 * 2**20} for name in ("onnx", "tensorrt")}
+    assert gate.kept["unavailable"] == {"tensorrt": "needs a GPU"}
     assert (gate.kept["outranked"], gate.kept["waits_for"], gate.kept["ending"]) == (None, None, [])
 
 

@@ -13,7 +13,7 @@ from bench.result import FILE
 from server import kept
 from server.keep import choice as module
 from server.keep import results
-from server.keep.choice import Choice, Refused, take
+from server.keep.choice import Choice, Refused
 from server.kept import Kept
 from server.readiness import Document
 from server.settings import BACKEND_NAMES, Settings
@@ -53,6 +53,12 @@ def run(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True)
     (folder / FILE).write_text(WON.model_copy(update=changes).model_dump_json(), encoding="utf-8")
     return folder
+
+
+def take(settings: Settings, choice: Choice, *, by: str, document: Document | None, folder: Path | None = None) -> Kept:
+    """Take a choice on a machine without a GPU."""
+    unavailable = {"tensorrt": "needs a GPU"}
+    return module.take(settings, choice, by=by, document=document, unavailable=unavailable, folder=folder)
 
 
 def refusal(settings: Settings, keep: str, document: Document | None, folder: Path | None = None) -> str:
@@ -166,8 +172,7 @@ def test_one_that_still_loads_may_be_kept(settings: Settings) -> None:
 
 @pytest.mark.parametrize("document", [None, running(onnx="ready")], ids=["not running", "not served"])
 def test_one_that_this_machine_cannot_run_is_refused(settings: Settings, document: Document | None) -> None:
-    words = refusal(settings.model_copy(update={"device": "cpu"}), "tensorrt", document)
-    assert words.startswith("tensorrt cannot run here: ")
+    assert refusal(settings, "tensorrt", document) == "tensorrt cannot run here: needs a GPU"
 
 
 @pytest.mark.parametrize("document", [None, running(onnx="ready")], ids=["not running", "not served"])
