@@ -22,8 +22,8 @@ SUPERVISORD = "supervisord"
 
 NAMES = (CONSOLE, PORT, SUPERVISORD)
 
-LONGEST_PATH = 107
-"""Bytes: `sun_path` has 108 with its end (unix(7))."""
+LONGEST_PATH = 107 - len(".4194304")
+"""Bytes: `sun_path` has 108 with its end (unix(7)), and supervisord binds the name with its process id behind it first."""
 
 BACKLOG = 1024
 """A connection more than that would be refused at once and not wait, as one to a port does."""

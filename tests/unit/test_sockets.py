@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.home import ROOT
-from server.sockets import CONSOLE, LONGEST_PATH, NAMES, SocketProblem, listen, remove_folder, socket_path
+from server.sockets import CONSOLE, LONGEST_PATH, NAMES, SUPERVISORD, SocketProblem, listen, remove_folder, socket_path
 from server.state import FOLDER
 
 
@@ -40,6 +40,12 @@ def test_a_path_that_is_too_long_is_replaced_for_all(temporary: Path, length: in
     assert len(folders) == 1
     (folder,) = folders
     assert own or stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_supervisord_can_bind_its_name_with_its_process_id(temporary: Path) -> None:
+    path = socket_path(home_of(LONGEST_PATH, temporary), SUPERVISORD)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"{path}.4194304")
 
 
 def test_letters_of_several_bytes_are_counted_as_such(temporary: Path) -> None:
