@@ -68,6 +68,7 @@ def test_supervisord_takes_no_name_apart(tmp_path: Path, name: str) -> None:
         "pytorch": "server/processes/prefixed.sh pytorch python -m server.pytorch",
         "triton-onnx": "server/processes/prefixed.sh triton-onnx python -m server.triton onnx",
         "triton-tensorrt": "server/processes/prefixed.sh triton-tensorrt python -m server.triton tensorrt",
+        "gateway": "server/processes/prefixed.sh gateway python -m server.gateway",
         "console": "server/processes/prefixed.sh console python -m server.console",
         "readiness": "python -m server.gate",
         "fatal": "python -m server.processes.fatal",
