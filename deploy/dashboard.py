@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.settings import BACKEND_NAMES
+from server.setting_types import BACKEND_NAMES
 
 FILE = Path(__file__).parent / "grafana" / "dashboards" / "bakeoff.json"
 SOURCE = {"type": "prometheus", "uid": "prometheus"}

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from server.addresses import netloc, reached_at
 from server.keys import stack_header, triton_header
-from server.settings import BackendName, Settings
+from server.setting_types import BackendName
+from server.settings import Settings
 
 PROGRAM_HEADER = "bakeoff-program"
 """In a request to port 8002, the program that it is for: while that hands the port to another, both take connections."""

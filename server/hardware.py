@@ -12,7 +12,8 @@ import pynvml
 from server import shared_memory
 from server.limits import available_cores
 from server.nvml import hidden_count, of_each_gpu, of_whole_gpu
-from server.settings import Precision, Settings, SettingsError
+from server.setting_types import Precision
+from server.settings import Settings, SettingsError
 from server.visible_gpus import VARIABLE
 
 MOST_DECODERS = 8

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from server import state
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or, in the image, the folder that the checkout was copied to)."""
 
@@ -52,3 +54,18 @@ def bakeoff_home() -> Path:
     """
     value = os.environ.get("BAKEOFF_HOME") or env_file().get("BAKEOFF_HOME")
     return Path(value).expanduser().absolute() if value else ROOT / "var"
+
+
+class Home:
+    """The folders under `BAKEOFF_HOME`, by what lives there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.weights = root / "weights"
+        self.onnx = root / "onnx"
+        self.engines = root / "engines"
+        self.repositories = root / "model_repository"
+        self.triton = root / "triton"
+        self.state = root / state.FOLDER
+        self.log = root / "log"
+        self.results = root / "results"

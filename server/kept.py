@@ -12,7 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from server.files import write_atomic
 from server.logs import one_line
-from server.settings import BACKEND_NAMES, BackendName, Settings
+from server.setting_types import BACKEND_NAMES, BackendName
+from server.settings import Settings
 from server.state import KEPT
 
 

@@ -4,34 +4,30 @@ Values come from environment variables (the upper-case field name) and from a `.
 order of precedence. The README's table is generated from this class (`tests/unit/test_settings.py` holds them equal).
 """
 
-import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from server import shared_memory, state
-from server.addresses import parse_host
-from server.home import ENV_FILE, EnvFileProblem, bakeoff_home, env_file
-from server.keys import all_keys, parse_keys
-from server.paths import home_problem
+from server import shared_memory
+from server.home import ENV_FILE, EnvFileProblem, Home, bakeoff_home, env_file
+from server.keys import all_keys
+from server.setting_types import (
+    BACKEND_NAMES,
+    Address,
+    BackendName,
+    Backends,
+    HomeFolder,
+    HostNames,
+    Keys,
+    Origins,
+    Port,
+    Precision,
+    explained,
+)
 from server.stop import SHORTEST_S
-
-Precision = Literal["fp16", "bf16", "tf32", "fp32"]
-BackendName = Literal["pytorch", "onnx", "tensorrt"]
-BACKEND_NAMES: tuple[BackendName, ...] = ("pytorch", "onnx", "tensorrt")
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-
-
-def _parts(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 class SettingsError(ValueError):
@@ -43,21 +39,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True)
 
-    bakeoff_home: Path = Field(default_factory=bakeoff_home, description="folder of everything made at run time")
+    bakeoff_home: HomeFolder = Field(default_factory=bakeoff_home, description="folder of everything made at run time")
     baked_model: Path | None = Field(
         None, description="folder of a model exported beforehand, used where it lies; the image sets it"
     )
-    backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
+    backends: Backends = Field(
         BACKEND_NAMES,
         min_length=1,
         description="backends to run, separated by commas: `pytorch`, `onnx`, `tensorrt`. Set, it outranks `bakeoff keep`",
     )
-    required_backends: Annotated[tuple[BackendName, ...], NoDecode] = Field(
+    required_backends: Backends = Field(
         (),
         description="backends without which the container is not ready, separated by commas; empty: every enabled one "
         "that this hardware can run",
     )
-    host: str = Field(
+    host: Address = Field(
         "127.0.0.1",
         description="IP address that every port binds, `::1` and `::` too (IPv6 only); the image sets `0.0.0.0`",
     )
@@ -71,7 +67,7 @@ class Settings(BaseSettings):
     tensorrt_grpc_port: Port = Field(8021, description="Triton with TensorRT: gRPC")
     tensorrt_metrics_port: Port = Field(8022, description="Triton with TensorRT: Prometheus metrics")
 
-    api_key: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    api_key: Keys = Field(
         (),
         description="keys that open the ports, separated by commas; clients send `Authorization: Bearer KEY`. Triton knows "
         "one key only, the first. Empty: the ports are open",
@@ -88,12 +84,12 @@ class Settings(BaseSettings):
         description="let clients on this machine register shared memory with Triton; without it that is closed, because "
         "the same call reads memory of other processes of ours",
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: HostNames = Field(
         (),
         description="names at which 8002 is asked, such as that of a proxy in front, separated by commas; `*.example.com` is all "
         "below one, `*` any. IP addresses, `localhost`, the machine's own name and names without a dot always are",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Origins = Field(
         (), description="web pages that may call 8002 from a browser, separated by commas; `*` is any. Empty: none"
     )
 
@@ -235,44 +231,6 @@ class Settings(BaseSettings):
     )
     trace_rate: int = Field(1, ge=1, description="one request in so many is traced")
 
-    @field_validator("backends", "required_backends", mode="before")
-    @classmethod
-    def _split_backends(cls, value: object) -> object:
-        return tuple(dict.fromkeys(_parts(value))) if isinstance(value, str) else value
-
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _split_keys(cls, value: object) -> object:
-        return parse_keys(value) if isinstance(value, str) else value
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split_origins(cls, value: object) -> object:
-        return _parts(value) if isinstance(value, str) else value
-
-    @field_validator("allowed_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        names = _parts(value.lower())
-        if wrong := [name for name in names if not HOST_NAME.fullmatch(name)]:
-            raise ValueError(f"{wrong[0]!r} is no name of a host; give it without scheme, port and path")
-        return names
-
-    @field_validator("host")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return parse_host(value)
-
-    @field_validator("bakeoff_home")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        path = value.expanduser().absolute()
-        if problem := home_problem(str(path)):
-            raise ValueError(problem)
-        return path
-
     @model_validator(mode="after")
     def _required_are_enabled(self) -> "Settings":
         if missing := set(self.required_backends) - set(self.backends):
@@ -303,12 +261,6 @@ class Settings(BaseSettings):
         return all_keys(self.listed_keys, self.api_key_file)
 
     @property
-    def checkpoint(self) -> Path | None:
-        """The file with the weights; None where `PRETRAINED` is a tag or `random`."""
-        is_path = "/" in self.pretrained or Path(self.pretrained).suffix
-        return Path(self.pretrained).expanduser() if is_path else None
-
-    @property
     def traces_url(self) -> str:
         """Where the collector takes traces by OTLP over HTTP (OpenTelemetry Protocol specification)."""
         return f"{self.otlp_endpoint}/v1/traces"
@@ -324,24 +276,9 @@ class Settings(BaseSettings):
         return tuple(name for name in self.backends if name != "pytorch")
 
     @cached_property
-    def home(self) -> "Home":
+    def home(self) -> Home:
         """The folders under `BAKEOFF_HOME`."""
         return Home(self.bakeoff_home)
-
-
-class Home:
-    """The folders under `BAKEOFF_HOME`, by what lives there."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.weights = root / "weights"
-        self.onnx = root / "onnx"
-        self.engines = root / "engines"
-        self.repositories = root / "model_repository"
-        self.triton = root / "triton"
-        self.state = root / state.FOLDER
-        self.log = root / "log"
-        self.results = root / "results"
 
 
 def load_settings() -> Settings:
@@ -358,15 +295,6 @@ def load_settings() -> Settings:
     except EnvFileProblem as error:
         raise SettingsError(str(error)) from None
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+        raise SettingsError("\n".join(map(explained, error.errors()))) from None
     largest = shared_memory.largest_batch(settings.max_batch_size, len(settings.tritons))
     return settings.model_copy(update={"max_batch_size": largest})
-
-
-def _explain(item: ErrorDetails) -> str:
-    message = item["msg"].removeprefix("Value error, ")
-    if not item["loc"]:
-        return message
-    name = str(item["loc"][0]).upper()
-    value = "(hidden)" if name == "API_KEY" else repr(item["input"])
-    return f"{name}={value}: {message[0].lower()}{message[1:]}"

@@ -9,7 +9,8 @@ from server.backends.tensorrt import TensorRTBackend
 from server.backends.triton import TritonBackend
 from server.hardware import Hardware
 from server.model.artifacts import ModelArtifacts
-from server.settings import BackendName, Settings
+from server.setting_types import BackendName
+from server.settings import Settings
 
 
 def backends(settings: Settings, hardware: Hardware, model: ModelArtifacts) -> list[Backend]:

@@ -10,7 +10,8 @@ from server.console.quick_benchmark import QuickBenchmark
 from server.console.trial import Trial
 from server.http.front_status import front_status
 from server.readiness import Document, read_document
-from server.settings import BackendName, Settings
+from server.setting_types import BackendName
+from server.settings import Settings
 from server.state import READINESS
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from server.backend_addresses import BackendAddress
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL
 from server.oip.split import Readings, readings, split_between
-from server.settings import BackendName
+from server.setting_types import BackendName
 
 TIMEOUT_S = 60.0
 COUNTED_AFTER_S = (0.0, 0.01, 0.03, 0.1)

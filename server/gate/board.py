@@ -11,7 +11,7 @@ from typing import Any, Literal
 from server.backend_addresses import BackendAddress
 from server.logs import one_line
 from server.readiness import write_document
-from server.settings import BACKEND_NAMES, BackendName
+from server.setting_types import BACKEND_NAMES, BackendName
 
 State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
 

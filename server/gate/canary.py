@@ -11,7 +11,7 @@ from server.backends.client import BackendClient, BackendError, Busy, ModelLost
 from server.gate.checks import bounds
 from server.model.agreement import compare
 from server.model.reference import Reference
-from server.settings import Precision
+from server.setting_types import Precision
 
 
 class Canary:

@@ -7,7 +7,7 @@ import numpy as np
 from server.backends.client import BackendClient
 from server.model.agreement import Agreement, compare
 from server.model.reference import Reference
-from server.settings import Precision
+from server.setting_types import Precision
 
 ODD_SIZES = (3, 7, 13, 37, 97)
 ODD_COUNT = 3

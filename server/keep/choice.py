@@ -16,7 +16,8 @@ from server.kept import Kept
 from server.model.artifacts import ModelError
 from server.model.info import model_info
 from server.readiness import Document, read_document
-from server.settings import BACKEND_NAMES, BackendName, Settings, SettingsError
+from server.setting_types import BACKEND_NAMES, BackendName
+from server.settings import Settings, SettingsError
 from server.state import KEPT, KEPT_LOCK, READINESS
 
 ALL, WINNER = "all", "winner"

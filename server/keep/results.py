@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from server.hardware import gpus, processor
 from server.home import ROOT
 from server.logs import one_line
-from server.settings import BackendName, Settings
+from server.setting_types import BackendName
+from server.settings import Settings
 
 FILE = "result.json"
 

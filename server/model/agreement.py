@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from server.settings import Precision
+from server.setting_types import Precision
 
 ERROR_BOUND: dict[Precision, float] = {"fp16": 0.02, "bf16": 0.02, "tf32": 0.02, "fp32": 0.001}
 COSINE_BOUND = 0.999

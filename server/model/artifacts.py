@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from server import hardware
 from server.files import sha256, write_atomic
-from server.settings import Home, Precision, Settings
+from server.home import Home
+from server.setting_types import Precision
+from server.settings import Settings
 
 DOCUMENT = "model.json"
 

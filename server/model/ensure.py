@@ -11,11 +11,12 @@ from filelock import FileLock
 
 from server import hardware
 from server.files import TEMPORARY
+from server.home import Home
 from server.model import artifacts
 from server.model.artifacts import Artifact, GraphPrecision, ModelArtifacts
 from server.model.hub import hub_answers
 from server.model.recipe import recipe
-from server.settings import Home, Settings
+from server.settings import Settings
 
 SAFETENSORS_TEMPORARY = ".tmp*"
 """Beside a file that safetensors 0.8 writes."""

@@ -17,15 +17,21 @@ PACKAGES = ("torch", "open_clip_torch", "onnx", "onnxscript", "pillow")
 """Packages whose version may change what the export contains."""
 
 
+def checkpoint(settings: Settings) -> Path | None:
+    """Return the file with the weights; None where `PRETRAINED` is a tag or `random`."""
+    is_path = "/" in settings.pretrained or Path(settings.pretrained).suffix
+    return Path(settings.pretrained).expanduser() if is_path else None
+
+
 def recipe(settings: Settings) -> dict[str, str]:
     """Return versions and choices by name."""
     photos = ",".join(f"{photo.name}:{sha256(photo)[:12]}" for photo in bundled_photos())
     # Another file under the same path is another model; one that is gone leaves what was made of it.
-    file = settings.checkpoint
-    checkpoint = {"checkpoint": sha256(file)} if file and file.is_file() else {}
+    file = checkpoint(settings)
+    own_weights = {"checkpoint": sha256(file)} if file and file.is_file() else {}
     return {
         "pretrained": settings.pretrained,
-        **checkpoint,
+        **own_weights,
         "quick_gelu": str(settings.quick_gelu),
         "opset": str(OPSET),
         "module": sha256(MODULE)[:12],

@@ -13,6 +13,7 @@ from server.files import sha256
 from server.model.artifacts import ModelError
 from server.model.hub import hub_answers, stay_offline
 from server.model.module import ARCHITECTURE
+from server.model.recipe import checkpoint
 from server.settings import Settings
 
 RANDOM = "random"
@@ -40,8 +41,8 @@ def resolve_weights(settings: Settings) -> Weights:
     wanted = settings.pretrained
     if wanted == RANDOM:
         return _random(note=None)
-    if settings.checkpoint:
-        return _from_file(settings.checkpoint, settings.quick_gelu)
+    if file := checkpoint(settings):
+        return _from_file(file, settings.quick_gelu)
     if wanted not in list_pretrained_tags_by_model(ARCHITECTURE):
         tags = ", ".join(list_pretrained_tags_by_model(ARCHITECTURE))
         raise ModelError(f"PRETRAINED={wanted!r}: not a tag of {ARCHITECTURE}; take one of {tags}, a path, or `random`")

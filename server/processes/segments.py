@@ -5,7 +5,8 @@ Whoever ends a Triton removes them: one that is killed cannot, and the photos in
 
 from server import shared_memory
 from server.backend_addresses import BackendAddress, addresses
-from server.settings import BACKEND_NAMES, Settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings
 
 
 def prefix(backend: BackendAddress) -> str:

@@ -17,7 +17,8 @@ from server.home import ROOT
 from server.kept import served_at_start
 from server.keys import ADMIN_VARIABLE, STACK_KEY_VARIABLE, TRITON_KEY_VARIABLE
 from server.processes import segments
-from server.settings import BACKEND_NAMES, Settings, SettingsError, load_settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings, SettingsError, load_settings
 from server.sockets import CONSOLE, SUPERVISORD, listen, remove_folder, socket_path
 from server.state import GIVEN_UP, STACK_LOCK, SUPERVISORD_PID, clear
 from server.stop import stop_plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from server.files import sha256
-from server.settings import Precision
+from server.setting_types import Precision
 from server.tensorrt.builder.errors import OUT_OF_MEMORY_STATUS
 from server.tensorrt.builder.progress import Report
 

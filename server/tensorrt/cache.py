@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from server.files import sha256, write_atomic
-from server.settings import Precision
+from server.setting_types import Precision
 from server.tensorrt.builder.profiles import Profile
 
 PLAN = "model.plan"

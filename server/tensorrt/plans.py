@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from server.model.artifacts import Artifact
-from server.settings import Precision, Settings
+from server.setting_types import Precision
+from server.settings import Settings
 from server.tensorrt import builder_process
 from server.tensorrt.builder.profiles import profiles
 from server.tensorrt.builder.progress import Report

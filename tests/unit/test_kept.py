@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from server import kept
 from server.kept import Kept, KeptProblem, Served, parse, served
-from server.settings import BACKEND_NAMES, Settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings
 from server.state import KEPT
 
 WHEN = datetime(2026, 11, 28, 3, 4, 5, 678901, tzinfo=UTC)

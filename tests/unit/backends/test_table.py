@@ -11,7 +11,8 @@ from server.backends.table import backends
 from server.backends.tensorrt import TensorRTBackend
 from server.backends.triton import TritonBackend
 from server.hardware import Hardware
-from server.settings import BackendName, Settings
+from server.setting_types import BackendName
+from server.settings import Settings
 
 GATE = Path(__file__).parents[3] / "server" / "gate"
 GPU = Hardware("cuda", "fp16", "gpu", 1, 1, 1, 1, ())

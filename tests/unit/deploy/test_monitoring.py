@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from deploy.dashboard import FILE, dashboard
-from server.settings import BACKEND_NAMES, Settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "tests" / "unit" / "live" / "recorded"

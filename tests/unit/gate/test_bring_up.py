@@ -22,7 +22,8 @@ from server.gate.driver import Driver
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
 from server.readiness import read_document
-from server.settings import BackendName, Precision, Settings
+from server.setting_types import BackendName, Precision
+from server.settings import Settings
 from tests.doubles.backend_double import BackendDouble, listening, photos
 
 PHOTOS = 7

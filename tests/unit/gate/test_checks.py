@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.gate.checks import ODD_COUNT, ODD_SIZES, Disagreement, bounds, verify, warm, warmup_sizes
 from server.model.reference import Reference
-from server.settings import Precision
+from server.setting_types import Precision
 
 
 class Backend:

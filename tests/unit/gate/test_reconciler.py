@@ -20,7 +20,8 @@ from server.gate.reconciler import Reconciler
 from server.kept import Kept
 from server.processes.control import ControlError
 from server.readiness import read_document
-from server.settings import BACKEND_NAMES, Settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings
 from server.state import KEPT, READINESS
 
 PROGRAMS = {"pytorch": "pytorch", "onnx": "triton-onnx", "tensorrt": "triton-tensorrt"}

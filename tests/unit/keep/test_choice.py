@@ -16,7 +16,8 @@ from server.keep import results
 from server.keep.choice import Choice, Refused
 from server.kept import Kept
 from server.readiness import Document
-from server.settings import BACKEND_NAMES, Settings
+from server.setting_types import BACKEND_NAMES
+from server.settings import Settings
 from server.state import FOLDER, KEPT, KEPT_LOCK
 from tests.unit.bench.report.synthetic import synthetic_result
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.model.agreement import Agreement, compare
-from server.settings import Precision
+from server.setting_types import Precision
 
 
 def embeddings(n: int = 8) -> np.ndarray:

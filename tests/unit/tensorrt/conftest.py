@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from server.home import Home
 from server.model.artifacts import Artifact
 from server.model.export import export_graph
 from server.model.module import load_module
 from server.model.weights import resolve_weights
-from server.settings import Home, Settings
+from server.settings import Settings
 from server.tensorrt import builder_process
 from server.tensorrt.builder_process import BuildRequest
 

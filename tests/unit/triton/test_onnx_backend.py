@@ -17,7 +17,8 @@ from tritonclient.grpc import model_config_pb2
 
 from server.hardware import Hardware
 from server.home import ROOT
-from server.settings import Precision, Settings
+from server.setting_types import Precision
+from server.settings import Settings
 from server.triton.repository import render, values
 
 CONFIG = {"input": [{"name": "image"}], "output": [{"name": "sum"}], "parameters": {}}

@@ -8,7 +8,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from server.hardware import Hardware
-from server.settings import Precision, Settings
+from server.setting_types import Precision
+from server.settings import Settings
 from server.triton.repository import graph_sizes, place_model, render, values
 
 CPU = Hardware("cpu", "fp32", "cpu", threads=2, http_workers=1, decode_workers=3, warmup_max_batch=16, gpus=())
