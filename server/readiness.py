@@ -9,7 +9,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 STALE_AFTER_S = 4.0
 """A document older than this was left behind by a gate that no longer runs; the gate renews it every second or so."""
@@ -21,6 +21,9 @@ ROOM = 2048
 REREAD_AFTER_S = 0.02
 
 Document = dict[str, Any]
+
+State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
+"""Of a backend."""
 
 
 def write_document(path: Path, document: Document) -> None:

@@ -7,9 +7,8 @@ from typing import Any, get_args
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.gate.board import State
 from server.live.machine import gpu_loads
-from server.readiness import read_document
+from server.readiness import State, read_document
 from server.settings import Settings
 from server.state import READINESS
 from server.tensorrt import current

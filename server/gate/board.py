@@ -6,14 +6,12 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from server.backend_addresses import BackendAddress
 from server.logs import one_line
-from server.readiness import write_document
+from server.readiness import State, write_document
 from server.setting_types import BACKEND_NAMES, BackendName
-
-State = Literal["starting", "loading", "compiling", "warming", "verifying", "ready", "skipped", "failed"]
 
 ESTIMABLE = 0.05
 """Progress from which on the time left is told; what little was done before says nothing of the rest."""

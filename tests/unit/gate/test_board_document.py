@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from server.backend_addresses import addresses
-from server.gate.board import Board, State
-from server.readiness import read_document
+from server.gate.board import Board
+from server.readiness import State, read_document
 from server.settings import Settings
 
 

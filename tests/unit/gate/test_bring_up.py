@@ -16,12 +16,12 @@ from server.backends.interface import Backend, Hopeless, Report
 from server.backends.pytorch import PyTorchBackend
 from server.backends.triton import TritonBackend
 from server.gate import driver as module
-from server.gate.board import Board, State
+from server.gate.board import Board
 from server.gate.checks import warmup_sizes
 from server.gate.driver import Driver
 from server.hardware import Hardware
 from server.oip.spec import ENCODED_MODEL, PIXEL_MODEL
-from server.readiness import read_document
+from server.readiness import State, read_document
 from server.setting_types import BackendName, Precision
 from server.settings import Settings
 from tests.doubles.backend_double import BackendDouble, listening, photos

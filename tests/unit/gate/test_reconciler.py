@@ -14,12 +14,12 @@ from server import kept
 from server.backend_addresses import addresses
 from server.backends.interface import Backend
 from server.gate import reconciler as module
-from server.gate.board import Board, State
+from server.gate.board import Board
 from server.gate.front import GATEWAY
 from server.gate.reconciler import Reconciler
 from server.kept import Kept
 from server.processes.control import ControlError
-from server.readiness import read_document
+from server.readiness import State, read_document
 from server.setting_types import BACKEND_NAMES
 from server.settings import Settings
 from server.state import KEPT, READINESS
