@@ -12,7 +12,7 @@ from server.backends.interface import Backend
 from server.gate.board import Board
 from server.gate.driver import Driver
 from server.gate.freed import Holdings
-from server.gate.front import GATEWAY, answers
+from server.gate.front import GATEWAY, accepts
 from server.kept import Kept, KeptProblem, Served
 from server.processes import segments
 from server.processes.control import ENDING, UP, ControlError, Supervisor
@@ -127,24 +127,24 @@ class Reconciler:
         states = self._supervisor.states()
         up = {program for program, state in states.items() if state in UP}
         wanted = [backend for backend in self._table if backend.address.name in self._wanted.backends]
-        has_front = any(backend.front for backend in wanted)
+        front = next((backend for backend in wanted if backend.front), None)
         if reasons := [reason for each in wanted if (reason := self._bring_in(each, states))]:
             return "; ".join(reasons)
-        if not has_front and GATEWAY in states and GATEWAY not in up:
-            if states[GATEWAY] == ENDING:
-                return f"{GATEWAY} to end before it is started again"
+        if front is None and states.get(GATEWAY) == ENDING:
+            return f"{GATEWAY} to end, before it is started again"
+        if front is None and GATEWAY not in up:
             self._supervisor.start(GATEWAY)
         rest = [each for each in self._table if each not in wanted]
         leaving = [each for each in rest if each in self._served or each.address.program in up]
         if leaving and not any(map(self._is_ready, wanted)):
             return f"{_names(wanted)} to be ready, before {_names(leaving)} is ended"
-        if any(each.front for each in leaving) and GATEWAY in states and not answers(self._settings, GATEWAY):
-            return f"{GATEWAY} to answer on port {self._settings.pytorch_http_port}"
+        if any(each.front for each in leaving) and not accepts(self._settings, GATEWAY):
+            return f"{GATEWAY} to take over port {self._settings.pytorch_http_port}"
         for backend in leaving:
             self._end(backend)
-        if has_front and GATEWAY in up:
-            if not all(self._is_ready(each) for each in wanted if each.front):
-                return f"{_names([each for each in wanted if each.front])} to be ready, before {GATEWAY} is ended"
+        if front is not None and GATEWAY in up:
+            if not (self._is_ready(front) and accepts(self._settings, front.address.program)):
+                return f"{_names([front])} to be ready, before {GATEWAY} is ended"
             self._supervisor.end(GATEWAY, stop_plan(self._settings.stop_timeout).processes_s)
         return None
 

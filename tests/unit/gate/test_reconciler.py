@@ -35,8 +35,8 @@ class SupervisorDouble:
         problem: what it says instead of an answer.
     """
 
-    def __init__(self, *up: str, gateway: bool = True) -> None:
-        names = [*PROGRAMS.values(), *([GATEWAY] if gateway else [])]
+    def __init__(self, *up: str) -> None:
+        names = [*PROGRAMS.values(), GATEWAY]
         self.programs = {name: "RUNNING" if name in up else "STOPPED" for name in names}
         self.told: list[str] = []
         self.problem: str | None = None
@@ -148,18 +148,18 @@ class NothingHeld:
 
 
 @pytest.fixture(autouse=True)
-def answering(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return who answers on port 8002."""
-    found = {GATEWAY}
-    monkeypatch.setattr(module, "answers", lambda _settings, program: program in found)
+def accepting(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return who would accept the connections of port 8002."""
+    found = {GATEWAY, "pytorch"}
+    monkeypatch.setattr(module, "accepts", lambda _settings, program: program in found)
     monkeypatch.setattr(module, "Holdings", NothingHeld)
     return found
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Gate]:
-    def made(*up: str, gateway: bool = True, **changes: Any) -> Gate:
-        return Gate(tmp_path, SupervisorDouble(*up, gateway=gateway), **changes)
+    def made(*up: str, **changes: Any) -> Gate:
+        return Gate(tmp_path, SupervisorDouble(*up), **changes)
 
     return made
 
@@ -203,27 +203,29 @@ def test_it_is_carried_out_once(gate: Gate) -> None:
     assert gate.supervisor.told == told
 
 
-def test_the_gateway_answers_before_the_front_is_ended(gate: Gate, answering: set[str]) -> None:
-    answering.clear()
+def test_the_gateway_has_the_port_before_the_front_is_ended(gate: Gate, accepting: set[str]) -> None:
+    accepting.clear()
     gate.keep("onnx")
     gate.reconciler.step()
     assert gate.supervisor.told == ["start gateway"]
-    assert gate.kept["waits_for"] == "gateway to answer on port 8002"
+    assert gate.kept["waits_for"] == "gateway to take over port 8002"
     assert gate.served == list(BACKEND_NAMES), "it serves on"
-    answering.add(GATEWAY)
+    accepting.add(GATEWAY)
     gate.reconciler.step()
     assert gate.supervisor.told[1:3] == ["finish pytorch", "end pytorch"]
     assert gate.served == ["onnx"]
     assert gate.kept["done"]
 
 
-def test_without_a_gateway_the_front_is_ended_all_the_same(make: Callable[..., Gate]) -> None:
-    gate = make(*PROGRAMS.values(), gateway=False)
-    gate.reconciler.step()
-    gate.enter("ready", "onnx")
+def test_a_gateway_that_is_still_ending_is_started_only_then(gate: Gate) -> None:
+    gate.supervisor.programs[GATEWAY] = "STOPPING"
     gate.keep("onnx")
     gate.reconciler.step()
-    assert "end pytorch" in gate.supervisor.told
+    assert gate.supervisor.told == []
+    assert gate.kept["waits_for"] == "gateway to end, before it is started again"
+    gate.supervisor.programs[GATEWAY] = "STOPPED"
+    gate.reconciler.step()
+    assert gate.supervisor.told[0] == "start gateway"
 
 
 def test_nothing_is_ended_before_the_kept_one_is_ready(make: Callable[..., Gate]) -> None:
@@ -239,7 +241,7 @@ def test_nothing_is_ended_before_the_kept_one_is_ready(make: Callable[..., Gate]
     assert gate.kept["done"]
 
 
-def test_all_are_brought_back_while_the_kept_one_serves(gate: Gate) -> None:
+def test_all_are_brought_back_while_the_kept_one_serves(gate: Gate, accepting: set[str]) -> None:
     gate.keep("onnx")
     gate.reconciler.step()
     del gate.supervisor.told[:]
@@ -254,6 +256,10 @@ def test_all_are_brought_back_while_the_kept_one_serves(gate: Gate) -> None:
     assert gate.document["ready"]
     assert gate.supervisor.told == ["start pytorch"]
     gate.enter("ready", "pytorch")
+    accepting.clear()
+    gate.reconciler.step()
+    assert gate.supervisor.told == ["start pytorch"], "the gateway has the port alone"
+    accepting.add("pytorch")
     gate.reconciler.step()
     assert gate.supervisor.told == ["start pytorch", "end gateway"]
     assert gate.kept["done"]
@@ -300,7 +306,7 @@ def test_one_whose_driver_has_not_let_go_is_brought_back_only_then(gate: Gate, m
     gate.reconciler.step()
     assert gate.kept["waits_for"] == "onnx to have ended before it is started again"
     gate.outlasts.set()
-    gate.reconciler.join(10)
+    gate.reconciler._drivers["onnx"].join(10)
     gate.reconciler.step()
     assert gate.driven.count("onnx") == 2
 
