@@ -140,13 +140,21 @@ class Reconciler:
             return f"{_names(wanted)} to be ready, before {_names(leaving)} is ended"
         if any(each.front for each in leaving) and not accepts(self._settings, GATEWAY):
             return f"{GATEWAY} to take over port {self._settings.pytorch_http_port}"
+        if front is not None and (waits_for := self._end_gateway(front, states, leaving)):
+            return waits_for
         for backend in leaving:
             self._end(backend)
-        if front is not None and GATEWAY in up:
+        return None
+
+    def _end_gateway(self, front: Backend, states: dict[str, str], leaving: Sequence[Backend]) -> str | None:
+        """End the gateway once the backend whose port it has is ready and takes it over; what it asks ends only after it."""
+        if states.get(GATEWAY) in UP:
             if not (self._is_ready(front) and accepts(self._settings, front.address.program)):
                 return f"{_names([front])} to be ready, before {GATEWAY} is ended"
             self._supervisor.end(GATEWAY, stop_plan(self._settings.stop_timeout).processes_s)
-        return None
+        elif states.get(GATEWAY) != ENDING:
+            return None
+        return f"{GATEWAY} to end before {_names(leaving)}" if leaving else None
 
     def _bring_in(self, backend: Backend, states: dict[str, str]) -> str | None:
         """Have a backend started and driven, unless it is; return what that waits for."""

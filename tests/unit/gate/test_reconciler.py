@@ -284,6 +284,25 @@ def test_another_one_is_ready_before_the_kept_one_is_ended(gate: Gate) -> None:
     assert gate.served == ["onnx"]
 
 
+def test_what_the_gateway_asks_is_ended_after_it(gate: Gate) -> None:
+    gate.keep("onnx")
+    gate.reconciler.step()
+    gate.keep("pytorch")
+    gate.reconciler.step()
+    del gate.supervisor.told[:]
+    gate.enter("ready", "pytorch")
+    gate.reconciler.step()
+    assert gate.supervisor.told == ["end gateway"]
+    assert gate.kept["waits_for"] == "gateway to end before onnx"
+    gate.supervisor.programs[GATEWAY] = "STOPPING"
+    gate.reconciler.step()
+    assert gate.supervisor.told == ["end gateway"]
+    gate.supervisor.programs[GATEWAY] = "STOPPED"
+    gate.reconciler.step()
+    assert gate.supervisor.told == ["end gateway", "finish onnx", "end triton-onnx"]
+    assert gate.kept["done"]
+
+
 def test_one_that_is_still_ending_is_started_only_then(gate: Gate) -> None:
     gate.keep("pytorch")
     gate.reconciler.step()
