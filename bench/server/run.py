@@ -67,6 +67,10 @@ def run(url: str, photos: Path, results: Path, seconds: float, console: Console)
         BenchError: no server runs there, or the ceilings cannot be measured.
     """
     server = ServerProcesses(url)
+    if server.runs("server.gateway"):
+        raise BenchError(
+            f"{url} is the gateway's, because pytorch is not served; `python -m bench.server.gateway` measures that"
+        )
     at_rest = server.gpu_bytes(memory_by_process())
     console.print("measuring what this machine can do in process")
     ceilings = _ceilings()

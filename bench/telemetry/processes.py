@@ -43,6 +43,14 @@ class ServerProcesses:
         """Whether the program's first process still runs; a restarted program has another."""
         return self._root is not None and self._root.is_running() and self._root.status() != psutil.STATUS_ZOMBIE
 
+    def runs(self, module: str) -> bool:
+        """Tell whether the program is `python -m module`."""
+        for process in self.all:
+            with suppress(psutil.Error):
+                if module in process.cmdline():
+                    return True
+        return False
+
     @property
     def all(self) -> list[psutil.Process]:
         """The processes there are now; empty when the program has ended."""
