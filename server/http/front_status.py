@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 HEADER = "bakeoff-front"
-"""Set anew by whoever passes a request on; what a client sends under this name goes no further."""
+CLIENT = "bakeoff-client"
+"""The address that a request came from; behind a proxy that one's.
+
+Both are set anew by whoever passes a request on; what a client sends under these names goes no further."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from server.console_paths import BEHIND_KEY, DOCUMENT, METRICS, OPEN, READY, TRY
 from server.http.errors import RETRY_AFTER_S, answer
-from server.http.front_status import HEADER, FrontStatus
+from server.http.front_status import CLIENT, HEADER, FrontStatus
 from server.http.observed import HEADER as REQUEST_ID
 from server.http.observed import give_reason, request_id
 from server.http.tracing import onward
@@ -139,7 +139,12 @@ class Console:
         if not has_body:
             headers = [(name, value) for name, value in headers if name != b"content-length"]
             read.set()
-        own = {REQUEST_ID: request_id(request.scope), HEADER: self._status().as_header(), **onward(request.headers)}
+        own = {
+            REQUEST_ID: request_id(request.scope),
+            HEADER: self._status().as_header(),
+            CLIENT: request.client.host if request.client else "unknown",
+            **onward(request.headers),
+        }
         headers += [(name.encode(), value.encode("latin-1")) for name, value in own.items()]
         target = f"{path}?{query}" if query else path
         return httpx.Request(

@@ -1,6 +1,7 @@
 // One column per backend; all alike.
 
 import { Chart, roundTop } from "./charts.js";
+import { away } from "./keep.js";
 import { gibibytes, number, percent, say, seconds } from "./format.js";
 
 const WORKING = new Set(["starting", "loading", "compiling", "warming", "verifying"]);
@@ -51,11 +52,12 @@ class Column {
     return this.element.querySelector(`[data-part="${name}"]`);
   }
 
-  show(backend, model) {
-    const state = backend?.state ?? "not reported yet";
+  show(backend, { model, kept }) {
+    const absent = backend ? null : away(this.name, kept);
+    const state = backend?.state ?? absent ?? "not reported yet";
     if (this.state && this.state !== state) say(announcer, `${this.name}: ${state}`);
     this.state = state;
-    const kind = kindOf(state);
+    const kind = absent ? "skipped" : kindOf(state);
     this.element.dataset.state = kind;
     say(this.field("state"), state);
     say(this.field("detail"), backend ? detail(backend) : "");
@@ -66,8 +68,8 @@ class Column {
     say(this.field("precision"), model.precision ? model.precision.toUpperCase() : "–");
     say(this.field("batch_limit"), model.max_batch_size ? String(model.max_batch_size) : "–");
     say(this.field("parity"), parity(backend?.parity));
-    this.element.querySelector(".facts-list").hidden = state === "skipped";
-    this.part("charts").hidden = state === "skipped";
+    this.element.querySelector(".facts-list").hidden = kind === "skipped";
+    this.part("charts").hidden = kind === "skipped";
   }
 
   draw(history, tops, span, gap) {
@@ -93,7 +95,7 @@ class Column {
 export function showBackends(answer) {
   for (const [name, backend] of Object.entries(answer.backends)) {
     if (!columns.has(name)) columns.set(name, new Column(name, backend));
-    columns.get(name).show(answer.ready.backends[name], answer.ready.model);
+    columns.get(name).show(answer.ready.backends[name], answer.ready);
   }
 }
 

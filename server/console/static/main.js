@@ -4,6 +4,7 @@ import { ask, guard, problem } from "./api.js";
 import { drawBackends, kindOf, markStale, showBackends } from "./backends.js";
 import { showBenchmark } from "./benchmark.js";
 import { say } from "./format.js";
+import { showKeep } from "./keep.js";
 import { drawMachine } from "./machine.js";
 import { showTimeline } from "./timeline.js";
 import { showTrial } from "./try.js";
@@ -40,6 +41,7 @@ function show(answer) {
   showTimeline(answer);
   showTrial(answer);
   showBenchmark(answer);
+  showKeep(answer);
   link.hidden = !answer.report;
   link.title = answer.report ?? "";
   markStale(false);
