@@ -109,6 +109,7 @@ class QuickBenchmark:
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
             self._write(running=False, pid=process.pid, status=status)
             self._lock.release()
 
