@@ -36,7 +36,7 @@ TRY = "/try"
 KEEP = "/keep"
 BEHIND_KEY = (READY, "/live", TRY, "/benchmark", "/report", "/gpu-info", KEEP)
 
-METRICS = "/metrics/container"
-DOCUMENT = "/openapi.json"
-LIVENESS = "/health"
+CONTAINER_METRICS = "/metrics/container"
+OPENAPI = "/openapi.json"
+ALIVE = "/health"
 """These three are for the stack itself: whoever serves the port makes them part of its own, or looks whether the console lives."""

@@ -12,7 +12,7 @@ from server.console.quick_benchmark import QuickBenchmark
 from server.console.routes import keep, operations, page
 from server.console.stack_metrics import StackMetrics
 from server.console.trial import Trial
-from server.console_paths import DOCUMENT
+from server.console_paths import OPENAPI
 from server.http import errors
 from server.settings import Settings
 
@@ -28,7 +28,7 @@ def create_app(settings: Settings, device: str) -> FastAPI:
         await benchmark.close()
         await trial.close()
 
-    app = FastAPI(lifespan=lifespan, openapi_url=DOCUMENT, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(lifespan=lifespan, openapi_url=OPENAPI, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.context = Context(settings, device, table, trial, benchmark)
     app.state.metrics = CollectorRegistry()
     app.state.metrics.register(StackMetrics(settings))

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from server.console_paths import BEHIND_KEY, DOCUMENT, METRICS, OPEN, READY, TRY
+from server.console_paths import BEHIND_KEY, CONTAINER_METRICS, OPEN, OPENAPI, READY, TRY
 from server.http.errors import RETRY_AFTER_S, answer
 from server.http.front_status import CLIENT, HEADER, FrontStatus
 from server.http.observed import HEADER as REQUEST_ID
@@ -99,11 +99,11 @@ class Console:
 
     async def metrics(self) -> bytes:
         """Return the container's metrics; nothing while the console does not answer."""
-        return await self._read(METRICS, METRICS_S) or b""
+        return await self._read(CONTAINER_METRICS, METRICS_S) or b""
 
     async def document(self) -> dict[str, Any]:
         """Return the OpenAPI document of its paths; an empty one while it does not answer."""
-        text = await self._read(DOCUMENT, ANSWER_S)
+        text = await self._read(OPENAPI, ANSWER_S)
         return cast("dict[str, Any]", json.loads(text)) if text else {}
 
     async def _read(self, path: str, within_s: float) -> bytes | None:

@@ -3,7 +3,7 @@
 import socket
 import time
 
-from server.console_paths import LIVENESS
+from server.console_paths import ALIVE
 from server.settings import Settings
 from server.sockets import CONSOLE, socket_path
 
@@ -35,7 +35,7 @@ class ConsoleWatch:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(ANSWER_S)
                 connection.connect(str(socket_path(self._settings.bakeoff_home, CONSOLE)))
-                connection.sendall(f"GET {LIVENESS} HTTP/1.0\r\n\r\n".encode())
+                connection.sendall(f"GET {ALIVE} HTTP/1.0\r\n\r\n".encode())
                 return bool(connection.recv(1))
         except OSError:
             return False

@@ -242,3 +242,18 @@ def test_the_gate_goes_on_where_it_died(kept_stack: RunningStack) -> None:
     assert list(document(kept_stack)["backends"]) == ["pytorch"]
     assert document(kept_stack)["kept"]["done"]
     assert running_tritons(kept_stack) == 0
+
+
+def test_a_choice_comes_over_port_8002_too(kept_stack: RunningStack) -> None:
+    answer = httpx.post(f"{kept_stack.url()}/keep", json={"keep": "pytorch"})
+    assert (answer.status_code, answer.json()["by"]) == (202, "somebody@127.0.0.1")
+    deadline = time.monotonic() + 30
+    while (found := kept_stack.ready()[1]["kept"])["when"] != answer.json()["when"] or not found["done"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    lines = keep(kept_stack, "pytorch", "--url", kept_stack.url())
+    assert lines == ["kept: pytorch", "pytorch: ready"]
+    assert kept_stack.ready()[1]["kept"]["by"] != "somebody@127.0.0.1"
+    refused = kept_stack.bakeoff("keep", "nothing", "--url", kept_stack.url())
+    assert refused.returncode == 1
+    assert "'nothing' is no backend" in refused.stderr

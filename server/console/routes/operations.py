@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.console.context import Parts, Readiness
-from server.console_paths import LIVENESS, METRICS, READY
+from server.console_paths import ALIVE, CONTAINER_METRICS, READY
 from server.hardware import gpus
 
 router = APIRouter(tags=["operations"])
@@ -28,13 +28,13 @@ def gpu_info(parts: Parts) -> dict[str, Any]:
     return {"device": parts.device, "gpus": [asdict(gpu) for gpu in gpus()]}
 
 
-@own_router.get(METRICS)
+@own_router.get(CONTAINER_METRICS)
 def metrics(request: Request) -> PlainTextResponse:
     """Prometheus metrics of the container."""
     return PlainTextResponse(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
 
 
-@own_router.get(LIVENESS)
+@own_router.get(ALIVE)
 async def alive() -> dict[str, str]:
     """Liveness of the console."""
     return {"status": "alive"}
