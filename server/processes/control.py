@@ -1,11 +1,11 @@
 """Having this stack's supervisord start and end one of its programs, over its socket (XML-RPC).
 
 Who may is decided by the socket's folder, which is this user's alone, and by the secret of this start, which only the programs
-have that administer others.
+have that administer others. So the XML that is parsed here is supervisord's own, and nobody else's.
 """
 
 import http.client
-import xmlrpc.client
+import xmlrpc.client  # nosec B411
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
