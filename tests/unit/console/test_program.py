@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,10 +80,10 @@ def test_it_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
     ("settings", "words"),
     [({"MAX_BATCH_SIZE": "0"}, "MAX_BATCH_SIZE='0'"), ({"BAKEOFF_HOME": "{home}/none"}, "no socket can be made at")],
 )
-def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path, settings: dict[str, str], words: str) -> None:
-    home = tmp_path / "home"
-    with console(home, **{name: value.format(home=home) for name, value in settings.items()}) as process:
-        _, said = process.communicate(timeout=STARTED_WITHIN_S)
+def test_what_keeps_it_from_starting_is_one_line(settings: dict[str, str], words: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:  # a longer path would have its socket elsewhere
+        with console(Path(home), **{name: value.format(home=home) for name, value in settings.items()}) as process:
+            _, said = process.communicate(timeout=STARTED_WITHIN_S)
     assert process.returncode == 1
     assert words in said
     assert len(said.splitlines()) == 1
