@@ -75,9 +75,7 @@ def main() -> None:
             folder.chmod(0o700)  # what an earlier version made is open to everybody
     segments.remove_all(settings)  # of a stack that was killed
     try:
-        listen(
-            socket_path(home, CONSOLE)
-        ).close()  # what cannot be said before would be found by each program by itself
+        listen(socket_path(home, CONSOLE)).close()  # where none can be, each program would find that by itself
         os.environ.update(environment(settings))
     except OSError as error:
         sys.exit(f"bakeoff: failed: {error}")
