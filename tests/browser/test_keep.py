@@ -94,6 +94,14 @@ def test_while_it_is_carried_out_nothing_else_can_be_chosen(stack: Stack, page: 
     expect(page.locator("#keep-buttons button:not(:disabled)")).to_have_count(0)
 
 
+def test_one_that_was_never_started_because_it_cannot_run_cannot_be_kept(stack: Stack, page: Page) -> None:
+    put(stack.home, declared(unavailable={"tensorrt": "TensorRT needs an NVIDIA GPU"}))
+    page.goto(stack.url)
+    expect(page.get_by_role("button", name="Keep pytorch")).to_be_enabled()
+    expect(page.get_by_role("button", name="Keep tensorrt")).to_be_disabled()
+    expect(page.get_by_role("button", name="Keep tensorrt")).to_have_attribute("title", "TensorRT needs an NVIDIA GPU")
+
+
 def test_what_outranks_a_choice_is_said(stack: Stack, page: Page) -> None:
     answer = copy.deepcopy(recorded("ready"))
     answer["ready"]["kept"] = declared(outranked="BACKENDS=pytorch,onnx is set and outranks onnx")["ready"]["kept"]

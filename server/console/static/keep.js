@@ -55,7 +55,9 @@ export function showKeep({ backends, ready, report }) {
   for (const [choice, one] of buttons) {
     const state = ready.backends[choice]?.state;
     const already = choice === ALL ? !now || now.backends.length === names.length : now?.backends.join() === choice;
-    one.disabled = busy || already || HARD.has(state) || names.length < 2;
+    const unavailable = ready.kept?.unavailable?.[choice] ?? "";
+    one.disabled = busy || already || HARD.has(state) || Boolean(unavailable) || names.length < 2;
+    one.title = unavailable;
     one.hidden = choice === WINNER && !report;
   }
   say(kept, ready.kept ? sentence(ready.kept) : "");
