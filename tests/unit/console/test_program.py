@@ -81,9 +81,11 @@ def test_it_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
     [({"MAX_BATCH_SIZE": "0"}, "MAX_BATCH_SIZE='0'"), ({"BAKEOFF_HOME": "{home}/none"}, "no socket can be made at")],
 )
 def test_what_keeps_it_from_starting_is_one_line(settings: dict[str, str], words: str) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as home:  # a longer path would have its socket elsewhere
-        with console(Path(home), **{name: value.format(home=home) for name, value in settings.items()}) as process:
-            _, said = process.communicate(timeout=STARTED_WITHIN_S)
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as home,  # a longer path would have its socket elsewhere
+        console(Path(home), **{name: value.format(home=home) for name, value in settings.items()}) as process,
+    ):
+        _, said = process.communicate(timeout=STARTED_WITHIN_S)
     assert process.returncode == 1
     assert words in said
     assert len(said.splitlines()) == 1
