@@ -10,11 +10,14 @@ import pytest
 from filelock import FileLock
 from tritonclient import http
 
+from server.hardware import gpus
 from server.model.reference import Reference
 from tests import priority
 from tests.stack.stack import PRECISION, ROOT, RunningStack, same_model, start
 
 SHIFT = 20_000
+
+TENSORRT_DOUBLE = Path(__file__).parent / "tensorrt_double"
 
 QUIET = {"CANARY_INTERVAL_S": "3600"}
 """The gate's own photos would be counted by tests that count executions."""
@@ -59,14 +62,55 @@ def reference(exported: Path) -> Reference:
     return Reference.load(exported / "weights" / "reference.npz")
 
 
-@pytest.fixture(params=["pytorch", "onnx"])
+@pytest.fixture(scope="session")
+def onnx_alone(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Start a stack whose port 8002 is the gateway's to ONNX Runtime."""
+    running = start(same_model(exported, tmp_path_factory.mktemp("onnx")), 14_000, BACKENDS="onnx", **QUIET)
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def tensorrt_alone(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Start one whose is the gateway's to the double of TensorRT."""
+    if gpus():
+        pytest.skip("with a GPU the real TensorRT runs, and this double must not")
+    home = same_model(exported, tmp_path_factory.mktemp("tensorrt_alone"))
+    running = start(home, 15_000, BACKENDS="tensorrt", PYTHONPATH=str(TENSORRT_DOUBLE), **QUIET)
+    try:
+        running.wait(200)
+        yield running
+    finally:
+        running.stop()
+
+
+FRONTS = {"pytorch": "stack", "gateway to onnx": "onnx_alone", "gateway to tensorrt": "tensorrt_alone"}
+"""What serves port 8002, and the stack in which it does."""
+
+
+@pytest.fixture(params=[*FRONTS, "onnx"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def client(stack: RunningStack, backend: str) -> Iterator[http.InferenceServerClient]:
-    connection = http.InferenceServerClient(f"127.0.0.1:{stack.ports[backend]}", network_timeout=120)
+def served(request: pytest.FixtureRequest, backend: str) -> RunningStack:
+    """Return the stack in which `backend` is asked."""
+    found: RunningStack = request.getfixturevalue(FRONTS.get(backend, "stack"))
+    return found
+
+
+@pytest.fixture
+def url(served: RunningStack, backend: str) -> str:
+    return served.url(backend if backend in served.ports else "pytorch")
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[http.InferenceServerClient]:
+    connection = http.InferenceServerClient(url.removeprefix("http://"), network_timeout=120)
     yield connection
     connection.close()
 

@@ -8,6 +8,8 @@ from tritonclient import grpc, http
 
 from server.model.agreement import compare
 from server.model.reference import Reference
+from server.oip.model import ModelSpec, metadata
+from server.oip.spec import model_specs
 from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack
 
 
@@ -54,14 +56,10 @@ def test_compressed_requests(client: http.InferenceServerClient, reference: Refe
     np.testing.assert_allclose(embeddings, reference.embeddings[:2], atol=ROW_TOLERANCE)
 
 
-def test_metadata_is_the_same(stack: RunningStack) -> None:
-    for model in ("openclip_vit_b32", "openclip_vit_b32_encoded"):
-        documents = []
-        for port in stack.ports.values():
-            with http.InferenceServerClient(f"127.0.0.1:{port}") as client:
-                document = client.get_model_metadata(model)
-                documents.append({key: document[key] for key in ("name", "versions", "inputs", "outputs")})
-        assert documents[0] == documents[1]
+@pytest.mark.parametrize("spec", model_specs(128), ids=lambda spec: spec.name)
+def test_metadata_is_the_same(client: http.InferenceServerClient, spec: ModelSpec) -> None:
+    document = client.get_model_metadata(spec.name)
+    assert {**metadata(spec), "platform": document["platform"]} == document
 
 
 def test_statistics_count_alike(client: http.InferenceServerClient, reference: Reference) -> None:

@@ -16,6 +16,8 @@ from bench.photos import PhotoSet, load_photos
 from server.oip.counters import read_counters
 from tests.stack.stack import RunningStack
 
+pytestmark = pytest.mark.parametrize("backend", ["pytorch", "onnx"])
+
 IN_FLIGHT = 2
 POINT = Point("wrk", "pixels", IN_FLIGHT)
 SECONDS = 6

@@ -1,4 +1,4 @@
-"""The plain REST routes of 8002."""
+"""The plain REST routes of 8002, whichever backend answers them."""
 
 import base64
 import gzip
@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 
 from server.model.reference import Reference
+from tests.stack.conftest import FRONTS
 from tests.stack.stack import PRECISION, ROW_TOLERANCE, RunningStack
 
 
+@pytest.fixture(scope="module", params=FRONTS)
+def front(request: pytest.FixtureRequest) -> RunningStack:
+    found: RunningStack = request.getfixturevalue(FRONTS[request.param])
+    return found
+
+
 @pytest.fixture(scope="module")
-def rest(stack: RunningStack):
-    with httpx.Client(base_url=stack.url(), timeout=60) as client:
+def rest(front: RunningStack):
+    with httpx.Client(base_url=front.url(), timeout=60) as client:
         yield client
 
 
@@ -100,8 +107,8 @@ def test_bad_requests_are_answered_in_words(rest: httpx.Client, path: str, reque
     assert words in answer.json()["error"]
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_sent(stack: RunningStack) -> None:
-    connection = HTTPConnection("127.0.0.1", stack.ports["pytorch"], timeout=30)
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(front: RunningStack) -> None:
+    connection = HTTPConnection("127.0.0.1", front.ports["pytorch"], timeout=30)
     connection.putrequest("POST", "/embed")
     connection.putheader("Content-Length", str(2**40))
     connection.endheaders()

@@ -11,19 +11,19 @@ import pytest
 from tritonclient import http
 
 from server.hardware import gpus
+from tests.stack.conftest import TENSORRT_DOUBLE
 from tests.stack.stack import RunningStack, command_line, same_model, start
 
 pytestmark = pytest.mark.skipif(bool(gpus()), reason="with a GPU the real TensorRT runs, and this double must not")
 
 SHIFT = 23_000
-DOUBLE = Path(__file__).parent / "tensorrt_double"
 PORT = 8020 + SHIFT
 MODEL = "openclip_vit_b32"
 
 
 def begin(home: Path, **settings: str) -> RunningStack:
     settings = {"BACKENDS": "pytorch,tensorrt", "PROBE_INTERVAL_S": "0.2", **settings}
-    return start(home, SHIFT, PYTHONPATH=str(DOUBLE), **settings)
+    return start(home, SHIFT, PYTHONPATH=str(TENSORRT_DOUBLE), **settings)
 
 
 def tensorrt(stack: RunningStack) -> dict[str, Any]:
