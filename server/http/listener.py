@@ -132,14 +132,20 @@ class Listener:
         self.socket.close()
 
     def _hand_over(self, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # whoever asked has gone
+        try:
             channel, _ = server.accept()
+        except OSError:  # whoever asked has gone
+            return
+        message = json.dumps({"program": self._program, "accepts": self._accepts}).encode() + b"\n"
+        try:
             channel.setblocking(False)
-            peer = _Peer(channel, accepts=False)
-            message = json.dumps({"program": self._program, "accepts": self._accepts}).encode() + b"\n"
             socket.send_fds(channel, [message], [self.socket.fileno()])
-            self._peers.append(peer)
-            self._listen_to(peer)
+        except OSError:  # likewise
+            channel.close()
+            return
+        peer = _Peer(channel, accepts=False)
+        self._peers.append(peer)
+        self._listen_to(peer)
 
     def _listen_to(self, peer: _Peer) -> None:
         peer.channel.setblocking(False)
