@@ -1,8 +1,8 @@
 """How the suite is dealt out to two workers, and the time of each ring.
 
 What shares a fixture that is expensive, or ports, is one group, and a group runs in one worker. Containers come first and stacks
-last: side by side they take two cores so long that what waits for them runs out of time. Beside the stacks the benchmark's tests
-run, which mostly wait.
+last: side by side they take two cores so long that what waits for them runs out of time. Beside the stack that most share run
+those that are started for a few tests, and the benchmark's tests, which mostly wait.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,12 @@ TOGETHER = (
     "tests/unit",
     "tests/browser",
     "tests/stack",
+    "tests/stack/own",
     "tests/stack/bench",
 )
 """Where groups lie, in the order in which they begin; the innermost that holds a file decides."""
 
-WHOLE = {"tests/image", "tests/unit/tensorrt", "tests/stack"}
+WHOLE = {"tests/image", "tests/unit/tensorrt", "tests/stack", "tests/stack/own"}
 """Folders whose files share what is started or built for them; elsewhere each file is a group of its own."""
 
 

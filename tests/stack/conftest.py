@@ -65,7 +65,7 @@ def reference(exported: Path) -> Reference:
 @pytest.fixture(scope="session")
 def onnx_alone(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Start a stack whose port 8002 is the gateway's to ONNX Runtime."""
-    running = start(same_model(exported, tmp_path_factory.mktemp("onnx")), 14_000, BACKENDS="onnx", **QUIET)
+    running = start(same_model(exported, tmp_path_factory.mktemp("onnx")), 6_000, BACKENDS="onnx", **QUIET)
     try:
         running.wait(200)
         yield running
@@ -79,7 +79,7 @@ def tensorrt_alone(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     if gpus():
         pytest.skip("with a GPU the real TensorRT runs, and this double must not")
     home = same_model(exported, tmp_path_factory.mktemp("tensorrt_alone"))
-    running = start(home, 15_000, BACKENDS="tensorrt", PYTHONPATH=str(TENSORRT_DOUBLE), **QUIET)
+    running = start(home, 7_000, BACKENDS="tensorrt", PYTHONPATH=str(TENSORRT_DOUBLE), **QUIET)
     try:
         running.wait(200)
         yield running

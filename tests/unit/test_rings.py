@@ -20,7 +20,8 @@ def test_every_test_file_has_its_place() -> None:
         ("tests/image/test_start.py", "tests/image/test_faults.py", True),
         ("tests/stack/test_rest.py", "tests/stack/test_lifecycle.py", True),
         ("tests/stack/guarded/test_access.py", "tests/stack/guarded/test_load.py", True),
-        ("tests/stack/test_rest.py", "tests/stack/test_page.py", True),
+        ("tests/stack/own/test_keep.py", "tests/stack/own/test_page.py", True),
+        ("tests/stack/test_rest.py", "tests/stack/own/test_page.py", False),
         ("tests/stack/test_rest.py", "tests/stack/guarded/test_load.py", True),
         ("tests/stack/test_rest.py", "tests/stack/bench/test_whole_run.py", False),
         ("tests/unit/tensorrt/test_builder.py", "tests/unit/tensorrt/test_plans.py", True),
@@ -33,7 +34,8 @@ def test_what_shares_something_expensive_shares_a_worker(one: str, other: str, t
 
 def test_containers_come_first_and_stacks_last_beside_what_waits() -> None:
     order = ("tests/image/test_start.py", "tests/unit/test_keys.py", "tests/stack/test_rest.py")
-    places = [place(file) for file in (*order, "tests/stack/bench/test_whole_run.py")]
+    beside = ("tests/stack/own/test_keep.py", "tests/stack/bench/test_whole_run.py")
+    places = [place(file) for file in (*order, *beside)]
     assert places == sorted(places)
 
 

@@ -16,7 +16,7 @@ from server.model.reference import Reference
 from server.settings import Settings
 from tests.stack.stack import ROW_TOLERANCE, RunningStack, same_model, start
 
-SHIFT = 22_000
+SHIFT = 8_000
 NAME = 'a b\'s "c" $HOME %(x)s %e `id` é\\ &#;[red]*?'
 
 

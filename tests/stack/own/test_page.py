@@ -16,12 +16,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from server.hardware import gpus
 from tests.doubles.collector import Collector, collector
+from tests.stack.conftest import TENSORRT_DOUBLE
 from tests.stack.stack import ROOT, RunningStack, command_line, same_model, start
 
 pytestmark = pytest.mark.skipif(bool(gpus()), reason="with a GPU the real TensorRT runs, and this double must not")
 
 SHIFT = 24_000
-DOUBLE = Path(__file__).parent / "tensorrt_double"
 NAMES = ("pytorch", "onnx", "tensorrt")
 PROMETHEUS_PORT = 31_990
 FORGIVEN = ("ERR_", "503", "404")
@@ -39,7 +39,7 @@ def starting(exported: Path, traces: Collector, tmp_path_factory: pytest.TempPat
     running = start(
         same_model(exported, tmp_path_factory.mktemp("page")),
         SHIFT,
-        PYTHONPATH=str(DOUBLE),
+        PYTHONPATH=str(TENSORRT_DOUBLE),
         PROBE_INTERVAL_S="0.5",
         LOG_FORMAT="json",
         LOG_LEVEL="debug",
