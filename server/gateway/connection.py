@@ -1,7 +1,7 @@
 """One connection to a Triton: HTTP/1.1, one question after the other.
 
 A client of its own, over the parser that uvicorn serves with, because it stands in the way of every request: aiohttp was
-measured to take 80 to 100 us for one where this takes 10 to 20 (docs/performance.md).
+measured to take 70 to 100 us for one where this takes 10 to 20 (docs/performance.md).
 """
 
 import asyncio
