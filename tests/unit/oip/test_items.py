@@ -47,6 +47,10 @@ def test_only_structure_counts(document: object, short: int) -> None:
         (b"[],[]" * 9_000, "18000 arrays and objects"),
         (b'"",' * 100_000, "200000 quotation marks"),
         (b'"\\' + b"," * 100_000, None),
+        (b'"' * 100_000, None),
+        (b'""' * 20_020 + b"," * 20_000, "20000 items"),
+        (b'""' * 20_021 + b"," * 20_000, "40042 quotation marks"),
+        (b"," * 10_010 + b"[" * 10_011, "10011 arrays and objects"),
         (b'"' + b"," * 100_000 + b'"', None),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from server.http.errors import NotReady
 from server.http.metrics import Metrics
-from server.ipc import messages
+from server.ipc import handover, messages
 from server.ipc.arena import Arena
 from server.ipc.counters import Counters
 from server.ipc.handover import hand
@@ -182,6 +182,43 @@ async def test_the_requests_of_an_engine_that_died_are_refused_and_the_other_one
             await one
     assert worker.outstanding == 0
     assert worker._allocator.free_bytes == worker.arena_size
+
+
+async def test_a_lone_engine_is_called_the_engine_whether_it_loads_or_was_lost(engines: Engines) -> None:
+    worker = engines.worker
+    worker._engine_rows = [1]
+    assert (worker.missing, worker.lost) == ("the engine is still loading the model", False)
+    waiting = asyncio.create_task(worker.some_loaded())
+    engines.start(0)
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    engines.ends[0].send(LOADED)
+    await asyncio.wait_for(waiting, 10)
+    assert (worker.missing, worker.lost) == (None, False)
+    old = next(iter(worker._links.values()))
+    engines.start(0)
+    while old in worker._links.values():
+        await asyncio.sleep(0.001)
+    assert (worker.missing, worker.lost) == ("the engine has stopped and loads the model again", True)
+
+
+async def test_a_worker_that_cannot_be_connected_any_more_says_so_and_ends(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_: socket.socket) -> None:
+        raise OSError("no descriptor is left")
+
+    def ended(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(handover, "receive", refused)
+    monkeypatch.setattr(os, "_exit", ended)
+    with pytest.raises(SystemExit) as end:
+        engines.worker._connect()
+    assert end.value.code == 1
+    assert caplog.messages == [
+        "an engine cannot be connected, so the worker ends and is started again: no descriptor is left"
+    ]
 
 
 async def test_a_reply_that_an_engine_sent_before_it_died_is_not_lost_when_its_successor_comes_first(
