@@ -72,6 +72,12 @@ def test_since_is_kept_while_it_is_ready_and_begins_anew(
     assert since() == "2026-01-01T00:00:09+00:00"
 
 
+def test_a_backend_that_is_not_served_has_no_state(board: Board) -> None:
+    assert board.state("onnx") == "starting"
+    board.remove("onnx")
+    assert board.state("onnx") is None
+
+
 def test_a_restart_begins_its_clock_and_parity_anew(board: Board, tmp_path: Path) -> None:
     board.update("onnx", parity={"pixels": {}})
     board.enter("onnx", "loading")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.oip import request
 from server.oip.items import DEEPEST, SPARE, too_deep, too_many
-from tests.unit.oip.oip_messages import ENCODED, PIXELS
+from tests.unit.oip.oip_messages import ENCODED, PIXELS, any_model
 from tests.unit.oip.test_infer_request import refusal
 
 documents = st.recursive(
@@ -77,6 +78,12 @@ def test_the_largest_request_of_numbers_is_counted_as_it_is(nested: bool) -> Non
     data = row if nested else b"[" + row + b"]"
     body = b'{"inputs":[{"name":"image","datatype":"UINT8","shape":[8,3,224,224],"data":' + data + b"}]}"
     assert too_many(body, 8 * 3 * 224 * 224, 1 + 8 + 8 * 3 + 8 * 3 * 224) is None
+
+
+def test_the_largest_request_is_counted_by_the_shapes_of_its_inputs() -> None:
+    assert request._most(PIXELS) == (8 * 3 * 224 * 224, 1 + 8 + 8 * 3 + 8 * 3 * 224)
+    assert request._most(ENCODED) == (8, 1 + 8)
+    assert request._most(any_model("FP32")) == (request.MOST_OF_ANY_SHAPE,) * 2
 
 
 def depth(value: object) -> int:
