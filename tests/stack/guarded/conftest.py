@@ -41,3 +41,9 @@ def guarded(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(params=["pytorch", "onnx"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Return the name of one that this stack has, on its own port."""
+    return str(request.param)

@@ -20,7 +20,7 @@ SHORT = (
 
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_is_wrong(guarded: RunningStack, reference: Reference) -> None:
-    faults = {fault.name: fault for fault in all_faults(small_disk=False, gpu=False)}
+    faults = {fault.name: fault for fault in all_faults(small_disk=False, gpus=0)}
     guarded.wait(200)
     with Load(guarded.ports, guarded.headers, reference, ROW_TOLERANCE, clients=1) as load:
         outcomes = [inject(guarded, load, faults[name]) for name in SHORT]

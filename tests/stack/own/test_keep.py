@@ -143,10 +143,10 @@ def running_tritons(stack: RunningStack) -> int:
 
 
 class Readiness:
-    """Looks at the document all the time; `lost` are its moments without readiness."""
+    """Looks at the document all the time; `lost` are its moments without readiness: what it said, and every state."""
 
     def __init__(self, stack: RunningStack) -> None:
-        self.lost: list[dict[str, Any]] = []
+        self.lost: list[tuple[str | None, dict[str, str]]] = []
         self._stack = stack
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -162,7 +162,8 @@ class Readiness:
     def _run(self) -> None:
         while not self._done.wait(0.1):
             if not (found := document(self._stack))["ready"]:
-                self.lost.append(found)
+                states = {name: f"{one['state']} {one['reason']}" for name, one in found["backends"].items()}
+                self.lost.append((found.get("note"), states))
 
 
 def test_a_start_goes_by_the_choice_in_the_volume(kept_stack: RunningStack) -> None:
