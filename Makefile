@@ -12,7 +12,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3; do $$python -c ''
 export PRETRAINED_FALLBACK ?= random
 
 # Half of what the stacks and containers of the tests take is waiting; tests/rings.py deals the suite out.
-TWO_WORKERS := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --dist loadscope --no-loadscope-reorder --numprocesses
 
 .DEFAULT_GOAL := help
 .PHONY: help bakeoff setup up down status bench report preflight image image-test push vast test test-fast mutants chaos fuzz load lint audit clean
@@ -42,10 +42,10 @@ bench: setup ## measure the running stack
 test test-fast: export PYTHONDONTWRITEBYTECODE =
 
 test: setup ## the whole test suite
-	@$(BIN)/pytest $(TWO_WORKERS)
+	@$(PYTEST) 2
 
 test-fast: setup ## the tests that start no stack and no container
-	@$(BIN)/pytest $(TWO_WORKERS) tests/unit tests/browser
+	@$(PYTEST) 3 tests/unit tests/browser
 
 mutants: setup ## wrong lines that the tests should notice; ONLY=server/keys.py: of one module, or the name of one mutant
 	@$(BIN)/python -m tests.mutation.run $(ONLY)
