@@ -66,11 +66,11 @@ class Done(msgspec.Struct, tag="done", array_like=True):
     output_ns: int
 
 
-Request = EmbedPixels | EmbedFiles | Cancel
+ToEngine = EmbedPixels | EmbedFiles | Cancel
 Reply = Loaded | Done
 
 _encoder = msgspec.msgpack.Encoder()
-_requests: "msgspec.msgpack.Decoder[Request]" = msgspec.msgpack.Decoder(Request)
+_requests: "msgspec.msgpack.Decoder[ToEngine]" = msgspec.msgpack.Decoder(ToEngine)
 _replies: "msgspec.msgpack.Decoder[Reply]" = msgspec.msgpack.Decoder(Reply)
 
 
@@ -79,12 +79,12 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(type=socket.SOCK_SEQPACKET)
 
 
-def encode(message: Request | Reply) -> bytes:
+def encode(message: ToEngine | Reply) -> bytes:
     """Return the packet of a message."""
     return _encoder.encode(message)
 
 
-def decode_request(packet: bytes) -> Request:
+def decode_request(packet: bytes) -> ToEngine:
     """Return the message of a packet that a worker sent."""
     return _requests.decode(packet)
 

@@ -18,7 +18,7 @@ from server import logs
 from server.hardware import resolve
 from server.images.bundled import bundled_photos
 from server.pytorch.engine.load import Model, load
-from server.pytorch.engine.work import Request, Segment
+from server.pytorch.engine.work import EngineRequest, Segment
 from server.settings import load_settings
 
 SECONDS = 2.0
@@ -56,7 +56,7 @@ def main() -> None:
 def _encoding(model: Model, size: int, device: str) -> Callable[[], object]:
     """Return the embedding of one batch whose pixels are on the device already."""
     pixels = torch.zeros((size, 3, 224, 224), dtype=torch.uint8, device=device)
-    batch = [Segment(Request(0, np.zeros((size, 512), np.float32), lambda _: None), 0, pixels)]
+    batch = [Segment(EngineRequest(0, np.zeros((size, 512), np.float32), lambda _: None), 0, pixels)]
     return lambda: model.encoder.collect(model.encoder.launch(batch))
 
 

@@ -49,7 +49,7 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class File:
+class PlacedFile:
     """A JPEG file in the arena; `pixels` is its width times its height."""
 
     offset: int
@@ -202,7 +202,7 @@ class EngineClient:
         """
         return await self._embed(count, memory, lambda result: EmbedPixels(0, count, offset, result))
 
-    async def embed_files(self, files: Sequence[File], memory: Blocks) -> Embedded:
+    async def embed_files(self, files: Sequence[PlacedFile], memory: Blocks) -> Embedded:
         """Embed JPEG files in the arena, of an engine that decodes; errors as above."""
         return await self._embed(
             len(files),

@@ -19,7 +19,7 @@ from server.images.jpeg import gpu_decodable
 from server.ipc.arena import Blocks
 from server.oip.spec import ENCODED_MODEL, IMAGE_SHAPE, PIXEL_MODEL
 from server.oip.statistics import ModelStatistics
-from server.pytorch.engine_client import Embedded, EngineClient, File
+from server.pytorch.engine_client import Embedded, EngineClient, PlacedFile
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -115,7 +115,7 @@ class EmbeddingService:
         if not any(sizes):
             return await self._decode_and_embed(files, range(len(files)), memory, item)
         chosen = [index for index, size in enumerate(sizes) if size]
-        placed = [File(memory.place(files[index]), len(files[index]), sizes[index]) for index in chosen]
+        placed = [PlacedFile(memory.place(files[index]), len(files[index]), sizes[index]) for index in chosen]
         if len(chosen) == len(files):
             done = await self._engines.embed_files(placed, memory)
             parts: list[tuple[Sequence[int], Embedded]] = [(chosen, done)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from server import logs
 from server.ipc import inherited, lifeline
 from server.ipc.counters import Counters
-from server.ipc.messages import Done, EmbedPixels, Loaded, Request
+from server.ipc.messages import Done, EmbedPixels, Loaded, ToEngine
 from server.oip.spec import ENCODED_MODEL, IMAGE_BYTES, PIXEL_MODEL
 from server.pytorch.engine.channels import Channel, Channels, Service
 from server.pytorch.engine.connect import connect
@@ -32,7 +32,7 @@ class Double(Service):
     def greet(self, channel: Channel) -> None:
         channel.send(Loaded("fp32", "cpu"))
 
-    def handle(self, channel: Channel, message: Request) -> None:
+    def handle(self, channel: Channel, message: ToEngine) -> None:
         if isinstance(message, EmbedPixels):
             pixels = channel.arena.view(message.offset, message.count * IMAGE_BYTES).reshape(message.count, -1)
             channel.result(message.result, message.count)[:] = pixels[:, :1]

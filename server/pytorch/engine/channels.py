@@ -12,7 +12,7 @@ import numpy as np
 
 from server.http.heartbeat import BEAT_EVERY_S
 from server.ipc.arena import Arena
-from server.ipc.messages import MAX_PACKET, Reply, Request, decode_request, encode
+from server.ipc.messages import MAX_PACKET, Reply, ToEngine, decode_request, encode
 from server.oip.spec import EMBEDDING_SIZE
 
 log = logging.getLogger("bakeoff.pytorch")
@@ -84,7 +84,7 @@ class Service(Protocol):
     def greet(self, channel: Channel) -> None:
         """Begin with a worker."""
 
-    def handle(self, channel: Channel, message: Request) -> None:
+    def handle(self, channel: Channel, message: ToEngine) -> None:
         """Take what it asks."""
 
     def forget(self, channel: Channel) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from server.ipc.arena import Bytes
-from server.pytorch.engine.work import Request, Segment, SegmentQueue
+from server.pytorch.engine.work import EngineRequest, Segment, SegmentQueue
 
 MAX_FILES = 64
 """Files in one call of the decoder; its throughput has reached its plateau there."""
@@ -21,10 +21,10 @@ log = logging.getLogger("bakeoff.pytorch")
 
 
 @dataclass(frozen=True)
-class File:
+class JpegFile:
     """One JPEG file of a request, at `index` in it, of `pixels` = width times height."""
 
-    request: Request
+    request: EngineRequest
     index: int
     data: Bytes
     pixels: int
@@ -51,7 +51,7 @@ class DecodeLoop:
         self._decoder = decoder
         self._queue = queue
         self._on_error = on_error
-        self._files: deque[File] = deque()
+        self._files: deque[JpegFile] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
@@ -60,7 +60,7 @@ class DecodeLoop:
         """Start the thread."""
         self._thread.start()
 
-    def put(self, files: list[File]) -> None:
+    def put(self, files: list[JpegFile]) -> None:
         """Append the files of a request."""
         with self._changed:
             self._files.extend(files)
@@ -93,12 +93,12 @@ class DecodeLoop:
             for position in refused:
                 files[position].request.refuse(files[position].index)
 
-    def _take(self) -> list[File] | None:
+    def _take(self) -> list[JpegFile] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._files or self._closed)
             if not self._files:
                 return None
-            taken: list[File] = []
+            taken: list[JpegFile] = []
             room = MAX_PIXELS
             while self._files and len(taken) < MAX_FILES and (not taken or self._files[0].pixels <= room):
                 file = self._files.popleft()
@@ -110,7 +110,7 @@ class DecodeLoop:
             return taken
 
 
-def _segments(files: list[File], pixels: Any, refused: set[int], ready: Any) -> list[Segment]:
+def _segments(files: list[JpegFile], pixels: Any, refused: set[int], ready: Any) -> list[Segment]:
     """Return the runs of files that follow each other in one request."""
     segments = []
     start = 0

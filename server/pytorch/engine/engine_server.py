@@ -8,14 +8,13 @@ from collections.abc import Callable
 import torch
 
 from server.http.metrics import Metrics
-from server.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded
-from server.ipc.messages import Request as Message
+from server.ipc.messages import Cancel, EmbedFiles, EmbedPixels, Loaded, ToEngine
 from server.oip.spec import IMAGE_BYTES, IMAGE_SHAPE
 from server.oip.statistics import ModelStatistics
 from server.pytorch.engine.channels import Channel, Channels, Service
-from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, File
+from server.pytorch.engine.decode_loop import DecodeLoop, Decoder, JpegFile
 from server.pytorch.engine.encode_loop import EncodeLoop, Encoder
-from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
+from server.pytorch.engine.work import Encoded, EngineRequest, Segment, SegmentQueue
 
 log = logging.getLogger("bakeoff.pytorch")
 
@@ -48,7 +47,7 @@ class EngineServer(Service):
         self._queue = SegmentQueue(delay_us)
         self._encode = EncodeLoop(encoder, self._queue, on_execution=self._record, on_error=_end_if_fatal)
         self._decode = DecodeLoop(decoder, self._queue, on_error=_end_if_fatal) if decoder else None
-        self._requests: dict[tuple[Channel, int], Request] = {}
+        self._requests: dict[tuple[Channel, int], EngineRequest] = {}
         self._say_well = beat
         self._moved = True
 
@@ -85,7 +84,7 @@ class EngineServer(Service):
         for (asking, _), request in list(self._requests.items()):
             request.cancelled |= asking is channel
 
-    def handle(self, channel: Channel, message: Message) -> None:
+    def handle(self, channel: Channel, message: ToEngine) -> None:
         """Begin with what a worker asks."""
         if isinstance(message, Cancel):
             if request := self._requests.get((channel, message.id)):
@@ -103,12 +102,12 @@ class EngineServer(Service):
         described = zip(message.offsets, message.lengths, message.pixels, strict=True)
         self._decode.put(
             [
-                File(request, index, channel.arena.view(offset, length), pixels)
+                JpegFile(request, index, channel.arena.view(offset, length), pixels)
                 for index, (offset, length, pixels) in enumerate(described)
             ]
         )
 
-    def _accept(self, channel: Channel, identifier: int, result: int, count: int) -> Request:
+    def _accept(self, channel: Channel, identifier: int, result: int, count: int) -> EngineRequest:
         key = (channel, identifier)
 
         def reply(done: object) -> None:
@@ -116,7 +115,7 @@ class EngineServer(Service):
             self._requests.pop(key, None)
             channel.send(done)  # type: ignore[arg-type]
 
-        request = Request(identifier, channel.result(result, count), reply)
+        request = EngineRequest(identifier, channel.result(result, count), reply)
         self._requests[key] = request
         return request
 

@@ -23,7 +23,7 @@ class Encoded:
     output_ns: int
 
 
-class Request:
+class EngineRequest:
     """What one worker asked for at once. It is answered when each of its images is settled, in whatever way.
 
     Thread-safe: the decode and the encode loop settle images of the same request.
@@ -107,7 +107,7 @@ class Segment:
         ready: CUDA event after which `pixels` are complete, or None when they are already.
     """
 
-    request: Request
+    request: EngineRequest
     first: int
     pixels: Any
     ready: Any = None

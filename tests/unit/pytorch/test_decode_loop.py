@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.ipc.messages import Done
-from server.pytorch.engine.decode_loop import MAX_FILES, MAX_PIXELS, DecodeLoop, File
-from server.pytorch.engine.work import Encoded, Request, SegmentQueue
+from server.pytorch.engine.decode_loop import MAX_FILES, MAX_PIXELS, DecodeLoop, JpegFile
+from server.pytorch.engine.work import Encoded, EngineRequest, SegmentQueue
 
 
 class Decoder:
@@ -28,11 +28,11 @@ def run(requests: list[list[int]], pixels: int = 1) -> tuple[list[dict[int, int]
     queue, decoder, answers = SegmentQueue(0), Decoder(), []
     loop = DecodeLoop(decoder, queue, on_error=lambda _: None)
     made = [
-        Request(number, np.zeros((len(values), 512), np.float32), answers.append)
+        EngineRequest(number, np.zeros((len(values), 512), np.float32), answers.append)
         for number, values in enumerate(requests)
     ]
     for request, values in zip(made, requests, strict=True):
-        loop.put([File(request, index, np.array([value], np.uint8), pixels) for index, value in enumerate(values)])
+        loop.put([JpegFile(request, index, np.array([value], np.uint8), pixels) for index, value in enumerate(values)])
     loop.start()
     loop.close()
     arrived: list[dict[int, int]] = [{} for _ in requests]
@@ -78,9 +78,9 @@ def test_a_broken_call_fails_its_requests_only() -> None:
 def test_files_of_a_cancelled_request_are_not_decoded() -> None:
     queue, decoder, answers = SegmentQueue(0), Decoder(), []
     loop = DecodeLoop(decoder, queue, on_error=lambda _: None)
-    request = Request(0, np.zeros((2, 512), np.float32), answers.append)
+    request = EngineRequest(0, np.zeros((2, 512), np.float32), answers.append)
     request.cancelled = True
-    loop.put([File(request, index, np.array([1], np.uint8), 1) for index in range(2)])
+    loop.put([JpegFile(request, index, np.array([1], np.uint8), 1) for index in range(2)])
     loop.start()
     loop.close()
     assert decoder.calls == []

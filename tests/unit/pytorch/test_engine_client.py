@@ -12,7 +12,7 @@ from server.http.errors import NotReady, QueueFull
 from server.ipc.arena import Arena
 from server.ipc.counters import Counters
 from server.ipc.messages import MAX_PACKET, Done, EmbedFiles, EmbedPixels, Loaded, decode_request, encode, pair
-from server.pytorch.engine_client import EngineClient, File
+from server.pytorch.engine_client import EngineClient, PlacedFile
 from tests.unit.pytorch.rig import control_with, ready
 
 
@@ -51,7 +51,7 @@ async def test_files_are_named_by_where_they_lie_and_their_rows_come_back(
     arena = Arena.create(1 << 20)
     engines = await worker(ends, arena)
     with engines.memory() as memory:
-        asked = asyncio.create_task(engines.embed_files([File(0, 10, 100), File(4096, 20, 400)], memory))
+        asked = asyncio.create_task(engines.embed_files([PlacedFile(0, 10, 100), PlacedFile(4096, 20, 400)], memory))
         await asyncio.sleep(0.01)
         message = decode_request(ends[1].recv(MAX_PACKET))
         assert isinstance(message, EmbedFiles)

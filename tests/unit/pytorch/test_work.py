@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.ipc.messages import Done
 from server.pytorch.engine.encode_loop import EncodeLoop
-from server.pytorch.engine.work import Encoded, Request, Segment, SegmentQueue
+from server.pytorch.engine.work import Encoded, EngineRequest, Segment, SegmentQueue
 from tests.unit.pytorch.encoder_double import FAILS, FAILS_LATER, EncoderDouble
 
 
@@ -29,14 +29,14 @@ class Bench:
             self.ask(number, values)
         self.thread.start()
 
-    def ask(self, number: int, values: list[int]) -> Request:
+    def ask(self, number: int, values: list[int]) -> EngineRequest:
         self.results[number] = np.zeros((len(values), 512), np.float32)
 
         def reply(done: Done) -> None:
             assert number not in self.answers
             self.answers[number] = done
 
-        request = Request(number, self.results[number], reply)
+        request = EngineRequest(number, self.results[number], reply)
         self.queue.put([Segment(request, 0, np.array(values))])
         return request
 
@@ -152,7 +152,7 @@ def test_a_delay_waits_for_company() -> None:
 
 def test_times_and_refusals_are_told() -> None:
     answers: list[Done] = []
-    request = Request(9, np.zeros((3, 512), np.float32), answers.append)
+    request = EngineRequest(9, np.zeros((3, 512), np.float32), answers.append)
     request.decode_ns = 40
     request.started()
     request.refuse(1)
@@ -175,7 +175,7 @@ def test_a_queue_that_is_closed_says_so() -> None:
 @pytest.mark.parametrize("most", [1, 3, 5])
 def test_a_split_keeps_the_order(most: int) -> None:
     queue = SegmentQueue(0)
-    request = Request(0, np.zeros((10, 512), np.float32), lambda _: None)
+    request = EngineRequest(0, np.zeros((10, 512), np.float32), lambda _: None)
     queue.put([Segment(request, 0, np.arange(10))])
     seen: list[int] = []
     while batch := queue.take(most, wait=False):
