@@ -57,13 +57,8 @@ class Supervisor:
             UnknownProgram: there is none of that name.
             ControlError: it cannot be started.
         """
-        with self._asked() as rpc:
-            name = _full_name(rpc, program)
-            try:
-                rpc.supervisor.startProcess(name, False)
-            except xmlrpc.client.Fault as fault:
-                if fault.faultCode != Faults.ALREADY_STARTED:
-                    raise
+        with self._asked() as rpc, _unless(Faults.ALREADY_STARTED):
+            rpc.supervisor.startProcess(_full_name(rpc, program), False)
 
     def end(self, program: str, seconds: float) -> None:
         """Send a program SIGTERM, kill it after `seconds`, and do not start it again; return at once.
@@ -72,13 +67,8 @@ class Supervisor:
             UnknownProgram: there is none of that name.
             ControlError: there is no answer.
         """
-        with self._asked() as rpc:
-            name = _full_name(rpc, program)
-            try:
-                rpc.bakeoff.end(name, seconds)
-            except xmlrpc.client.Fault as fault:
-                if fault.faultCode != Faults.NOT_RUNNING:
-                    raise
+        with self._asked() as rpc, _unless(Faults.NOT_RUNNING):
+            rpc.bakeoff.end(_full_name(rpc, program), seconds)
 
     @contextmanager
     def _asked(self) -> Iterator[Any]:
@@ -91,6 +81,16 @@ class Supervisor:
             raise ControlError(f"supervisord refuses: {fault.faultString}") from None
         except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
             raise ControlError(f"supervisord does not answer: {error}") from None
+
+
+@contextmanager
+def _unless(code: int) -> Iterator[None]:
+    """Go on where supervisord refuses with `code`: what was asked for is so already."""
+    try:
+        yield
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != code:
+            raise
 
 
 def _full_name(rpc: Any, program: str) -> str:
