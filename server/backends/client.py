@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from server.addresses import netloc
 from server.backend_addresses import BackendAddress
 from server.keys import ADMIN_HEADER, admin_secret
+from server.oip.errors import GIVEN_UP
 from server.oip.spec import EMBEDDING, ENCODED_IMAGE, ENCODED_MODEL, IMAGE, PIXEL_MODEL
 
 CONNECT_TIMEOUT_S = 2.0
@@ -25,9 +26,6 @@ FAILURES = (OSError, InferenceServerException, HTTPParseError)
 
 MISDIRECTED_FOR_S = 10.0
 """For which another program on the same port, while one hands it to the other, may answer in its place (421)."""
-
-GIVEN_UP = "is not healthy"
-"""In Triton's answer for a Python model whose process has ended or hangs: `Stub process ... is not healthy`."""
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from server.gateway.connection import Answer
 from server.http.errors import NotReady, QueueFull
 from server.http.waiting import DeadlineExceeded
 from server.images import ImageError
+from server.oip.errors import GIVEN_UP
 from server.oip.spec import ENCODED_IMAGE
 
-GIVEN_UP = "is not healthy"
 FULL = "maximum queue size"
 LATE = "timeout expired"
 

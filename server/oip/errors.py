@@ -1,5 +1,8 @@
 """What is answered instead of an inference."""
 
+GIVEN_UP = "is not healthy"
+"""In Triton's answer for a Python model whose process has ended or hangs: `Stub process ... is not healthy`."""
+
 
 class InferenceError(Exception):
     """A request that cannot be answered; the message says what was found and what was expected, for people.

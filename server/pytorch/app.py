@@ -8,15 +8,14 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from server.backend_addresses import addresses
-from server.console_paths import OPEN
 from server.hardware import Hardware
 from server.http.current_keys import CurrentKeys
 from server.http.documents import Documents
-from server.http.guard import guard
+from server.http.front import serve_front
 from server.http.heartbeat import Heartbeat
 from server.http.metrics import Metrics
-from server.http.passed_on import Console, over_socket, pass_on
-from server.http.routes import documentation, oip, operations, rest
+from server.http.passed_on import Console, over_socket
+from server.http.routes import documentation
 from server.http.tracing import Tracing
 from server.images.decoding import Decoders
 from server.model.info import model_info
@@ -103,15 +102,5 @@ def create_app(
         specs={spec.name: spec for spec in model_specs(settings.max_batch_size)},
         described=described,
     )
-    guard(
-        app,
-        settings,
-        keys=keys,
-        open_paths=OPEN,
-        metrics=metrics,
-        tracing=tracing,
-    )
-    for router in (oip.infer_router, rest.router, oip.router, operations.router, documentation.router):
-        app.include_router(router)
-    pass_on(app, console)
+    serve_front(app, settings, keys=keys, metrics=metrics, tracing=tracing, console=console)
     return app
